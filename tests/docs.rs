@@ -3,6 +3,8 @@
 //! the code. `make golden` rewrites these parts. What README.md shows of the program behind `<!--
 //! run -->` is run and compared.
 
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/lookup.rs"]
 mod lookup;
 #[path = "support/manual.rs"]

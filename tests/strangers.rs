@@ -21,7 +21,7 @@ fn syn(extension: u8, connection: [u8; 2], seq: [u8; 2]) -> Vec<u8> {
 
 /// Transmission 4.1 turns to TCP at once when its SYN is refused, and after 21 seconds otherwise.
 #[test]
-fn a_utp_connection_is_refused_at_once() {
+fn without_utp_a_call_is_refused_at_once() {
     for (verb, local) in [
         ("seed", "127.0.0.1"),
         ("get", "127.0.0.1"),
@@ -32,7 +32,7 @@ fn a_utp_connection_is_refused_at_once() {
         if verb == "seed" {
             bench.fill();
         }
-        let mut child = bench.run(verb, &["--bind", local]);
+        let mut child = bench.run(verb, &["--bind", local, "--no-utp"]);
         let port = listening(&mut child).port();
         checked(&mut child);
         let socket = UdpSocket::bind((local, 0)).unwrap();

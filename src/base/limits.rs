@@ -344,6 +344,10 @@ pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
 pub const UTP_REFUSALS: u32 = 50;
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
+/// Datagrams, or runs of them that came together, that are read by one call.
+pub const DATAGRAMS_AT_ONCE: usize = 8;
+/// Bytes of such a run: 65,535 at most. What is never read into takes no memory.
+pub const DATAGRAMS_BYTES: usize = 64 * KIB;
 /// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an
 /// announce must stay small.
 pub const TRACKER_ID: usize = 256;

@@ -196,6 +196,7 @@ impl Options {
             }
             "--sequential" => self.sequential = true,
             "--no-lsd" => self.sources.lsd = false,
+            "--no-utp" => self.sources.utp = false,
             "--no-pex" => self.sources.pex = false,
             "--no-dht" => self.sources.dht = false,
             "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),

@@ -23,11 +23,13 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
             addr,
             client,
             encrypted,
+            transport,
         } => event_of("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "connected")
             .text("client", client.as_str())
-            .plain("encrypted", encrypted),
+            .plain("encrypted", encrypted)
+            .text("transport", transport.name()),
         Report::Disconnected {
             addr,
             reason,
@@ -146,6 +148,7 @@ mod tests {
     use super::*;
     use crate::base::InfoHash;
     use crate::torrent::Progress;
+    use crate::torrent::Transport;
     use std::net::SocketAddr;
     use std::time::Duration;
 
@@ -221,9 +224,10 @@ mod tests {
                     addr,
                     client: text.clone(),
                     encrypted: true,
+                    transport: Transport::Utp,
                 },
                 String::from(
-                    r#""peer",T,"addr":"10.0.0.1:6881","state":"connected","client":"x","encrypted":true"#,
+                    r#""peer",T,"addr":"10.0.0.1:6881","state":"connected","client":"x","encrypted":true,"transport":"utp""#,
                 ),
             ),
             (

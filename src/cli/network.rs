@@ -2,7 +2,7 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "port",
     "bind",
     "peer",
@@ -17,6 +17,7 @@ const NAMES: [&str; 16] = [
     "no-pex",
     "no-lsd",
     "encryption",
+    "no-utp",
     "timeout",
     "state",
 ];

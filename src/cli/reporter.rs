@@ -149,8 +149,14 @@ impl Reporter {
             Report::Dht { nodes, peers } => {
                 log::info!("{about}DHT: nodes: {nodes}, peers: {peers}");
             }
-            Report::Connected { addr, client, .. } => {
-                log::info!("{about}peer {addr}: connected ({client})")
+            Report::Connected {
+                addr,
+                client,
+                transport,
+                ..
+            } => {
+                let way = transport.remark();
+                log::info!("{about}peer {addr}: connected ({client}{way})")
             }
             Report::Disconnected { addr, reason, .. } => {
                 log::info!("{about}peer {addr}: disconnected: {reason}");

@@ -116,10 +116,11 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--ratio" => settings.ratio = Some(value.read(values::ratio)?),
         "--seed-time" => settings.seed_time = Some(value.read(values::minutes)?),
         "--on-complete" => settings.on_complete = Some(value.path()?),
-        "--no-trackers" => settings.no_trackers = Some(()),
-        "--no-dht" => settings.no_dht = Some(()),
-        "--no-pex" => settings.no_pex = Some(()),
-        "--no-lsd" => settings.no_lsd = Some(()),
+        "--no-trackers" => settings.without.trackers = Some(()),
+        "--no-dht" => settings.without.dht = Some(()),
+        "--no-pex" => settings.without.pex = Some(()),
+        "--no-lsd" => settings.without.lsd = Some(()),
+        "--no-utp" => settings.without.utp = Some(()),
         "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
         "--allow-local" => settings.reaching.allow_local = Some(()),
         "--encryption" => {
@@ -221,8 +222,14 @@ fn log(of: &str, report: &Report) {
             log::info!("{of}tracker {url}: {message}");
         }
         Report::Dht { nodes, peers } => log::info!("{of}DHT: nodes: {nodes}, peers: {peers}"),
-        Report::Connected { addr, client, .. } => {
-            log::info!("{of}peer {addr}: connected ({client})");
+        Report::Connected {
+            addr,
+            client,
+            transport,
+            ..
+        } => {
+            let way = transport.remark();
+            log::info!("{of}peer {addr}: connected ({client}{way})");
         }
         Report::Disconnected { addr, reason, .. } => {
             log::info!("{of}peer {addr}: disconnected: {reason}");
@@ -267,13 +274,13 @@ mod tests {
         assert_eq!(wrong, [""; 0]);
         assert_eq!((settings.up, settings.down), (Some(512_000), Some(1 << 20)));
         assert_eq!(
-            (settings.ratio, settings.no_trackers),
+            (settings.ratio, settings.without.trackers),
             (Some(2.0), Some(()))
         );
         assert_eq!(settings.on_complete, Some(PathBuf::from("/a b")));
         let text = "up 1K\nport 70000\n--down 1M\nno-trackers 1\nhelp\nnonsense\nup\n=\n";
         let (settings, wrong) = read_lines(Path::new("d/config"), text);
-        assert_eq!((settings.up, settings.no_trackers), (Some(1024), None));
+        assert_eq!((settings.up, settings.without.trackers), (Some(1024), None));
         assert_eq!(wrong.len(), 7, "{wrong:?}");
         for (wrong, words) in wrong.iter().zip([
             "2: port 70000: expected 0 to 65535",

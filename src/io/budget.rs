@@ -36,6 +36,11 @@ pub(super) fn metadata_bytes(memory: u64) -> usize {
     usize::try_from(memory / limits::METADATA_PART).unwrap_or(usize::MAX)
 }
 
+/// Bytes for what connections over uTP send and receive, within this budget.
+pub(super) fn utp_bytes(memory: u64) -> usize {
+    usize::try_from(memory / limits::UTP_PART).unwrap_or(usize::MAX)
+}
+
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's
 /// own buffers come first, and metadata that are being fetched. Each takes at least the longest
 /// frame that may be cut: with less there are fewer peers instead.

@@ -140,12 +140,14 @@ impl Reactor {
     /// Writes to a slot's socket once: messages, and blocks that may be sent. `allowance`: bytes of
     /// blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Time) -> Left {
-        let ready = |socket: &PeerSocket| socket.writable && !socket.stream.is_connecting();
+        let ready = |socket: &PeerSocket| socket.writable && !socket.is_connecting();
         let writable = self.sockets.get(key).is_some_and(|socket| ready(socket));
         if !writable || !self.session.wants_to_send(key) {
             return Left::Nothing;
         }
-        let filled = self.fill(key, allowance);
+        let utp = self.session.utp.as_deref();
+        let room = self.sockets.get(key).map_or(0, |socket| socket.room(utp));
+        let filled = self.fill(key, allowance, room);
         if filled.bytes == 0 && filled.lost.is_none() {
             return Left::Throttled;
         }
@@ -153,7 +155,7 @@ impl Reactor {
             return Left::Nothing;
         };
         let sealed = self.session.seal(key, &mut self.buffer[..filled.bytes]);
-        let written = socket.write(sealed);
+        let written = socket.write(sealed, self.session.utp.as_deref_mut(), now);
         let left = if socket.writable {
             Left::More
         } else {
@@ -200,9 +202,9 @@ impl Reactor {
     }
 
     /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may
-    /// begin.
-    fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
-        let most = WRITE.min(self.buffer.len());
+    /// begin. `room`: bytes of which more would not be taken.
+    fn fill(&mut self, key: usize, mut allowance: u64, room: usize) -> Filled {
+        let most = WRITE.min(self.buffer.len()).min(room.max(1));
         let mut filled = Filled::default();
         let mut placed: Vec<Placed> = Vec::new();
         // Before its torrent is known a peer is told nothing but what hides that.

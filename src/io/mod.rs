@@ -38,6 +38,8 @@ pub mod ending;
 
 mod parts;
 
+mod datagrams;
+
 pub mod reactor;
 
 mod flush;

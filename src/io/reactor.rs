@@ -14,6 +14,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::clock::Clock;
+use super::datagrams;
 use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
@@ -27,7 +28,7 @@ use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use crate::base::{Duration, Time, TorrentKey, limits, sooner};
 use crate::peer::{EndReason, Peer};
-use crate::session::{Session, command, datagrams, reopening, view};
+use crate::session::{self, Session, command, reopening, view};
 use crate::torrent::{Effect, Source};
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
@@ -120,6 +121,8 @@ impl Reactor {
             self.session.plan(now);
             self.perform(now, reporter);
             self.flush(now);
+            let sent_at = self.clock.now();
+            self.busy |= datagrams::send(&mut self.session, &mut self.outreach, sent_at);
             self.sweep(now);
         }
         let now = self.clock.now();
@@ -237,6 +240,8 @@ impl Reactor {
             command::set_own(&mut self.session, &own);
         }
         self.pending.turn(&mut self.store, &mut self.session, now);
+        let registry = self.poll.registry();
+        datagrams::hear(&mut self.session, &mut self.sockets, registry, now);
         self.accept_peers(now);
         self.read_peers(now);
         if let Some(unattended) = &mut self.unattended {
@@ -274,18 +279,20 @@ impl Reactor {
         let Some(socket) = self.sockets.get(key) else {
             return;
         };
-        if socket.stream.is_connecting() {
-            match socket.stream.finish() {
-                Ok(true) => self.session.handle_connected(key, now),
-                Ok(false) if !event.is_error() && !event.is_write_closed() => return,
-                Ok(false) => return self.session.handle_closed(key, EndReason::Closed, now),
-                Err(error) => {
-                    return self.session.handle_closed(
-                        key,
-                        EndReason::Network(tcp::plain(&error)),
-                        now,
-                    );
+        if socket.is_connecting() {
+            let reason = match socket.finish() {
+                Ok(true) => {
+                    self.session.handle_connected(key, now);
+                    None
                 }
+                Ok(false) if !event.is_error() && !event.is_write_closed() => return,
+                Ok(false) => Some(EndReason::Closed),
+                Err(error) => Some(EndReason::Network(tcp::plain(&error))),
+            };
+            if let Some(reason) = reason {
+                // The dial may go on over uTP.
+                self.sockets.close(self.poll.registry(), key);
+                return self.session.handle_closed(key, reason, now);
             }
         }
         socket.read_closed |= event.is_read_closed() || event.is_error();
@@ -401,8 +408,10 @@ impl Reactor {
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
         let registry = self.poll.registry();
-        let begun = Stream::connect(addr, self.bind)
-            .and_then(|stream| self.sockets.add(registry, key, PeerSocket::new(stream)));
+        let begun = Stream::connect(addr, self.bind).and_then(|stream| {
+            self.sockets
+                .add(registry, key, PeerSocket::new(tcp::Way::Tcp(stream)))
+        });
         if let Err(error) = begun {
             self.session
                 .handle_closed(key, EndReason::Network(tcp::plain(&error)), now);
@@ -434,7 +443,7 @@ impl Reactor {
 fn hear(session: &mut Session, heard: Heard<'_>, now: Time) {
     match heard {
         Heard::Tracker(input) => session.handle_tracker(input, now),
-        Heard::Datagram(from, bytes) => datagrams::handle(session, from, bytes, now),
-        Heard::Search(from, bytes) => datagrams::handle_search(session, from, bytes, now),
+        Heard::Datagram(from, bytes) => session::datagrams::handle(session, from, bytes, now),
+        Heard::Search(from, bytes) => session::datagrams::handle_search(session, from, bytes, now),
     }
 }

@@ -38,9 +38,8 @@ impl Reactor {
                         let Some(key) = self.session.handle_accepted(addr, now) else {
                             continue;
                         };
-                        let mut socket = PeerSocket::new(Stream::new(stream));
+                        let mut socket = PeerSocket::new(tcp::Way::Tcp(Stream::new(stream)));
                         let kept = socket
-                            .stream
                             .finish()
                             .and_then(|_| self.sockets.add(self.poll.registry(), key, socket));
                         if let Err(error) = kept {
@@ -117,7 +116,8 @@ impl Reactor {
         // Before the handshakes are done the kept bytes are handed in again even if nothing new has
         // come: they may be a whole handshake that waited until its torrent was awake.
         let may_wait = cut > 0 && self.session.peer(key).is_none();
-        match socket.read(&mut buffer[cut..cut + most]) {
+        let utp = self.session.utp.as_deref_mut();
+        match socket.read(&mut buffer[cut..cut + most], utp, now) {
             Ok(None) if !may_wait => {}
             Ok(Some(0)) => {
                 socket.readable = false;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mio::{Poll, Waker};
 
-use super::budget::{buffers, metadata_bytes, shares, sockets};
+use super::budget::{buffers, metadata_bytes, shares, sockets, utp_bytes};
 use super::channel::channel;
 use super::claims::Claims;
 use super::clock::Clock;
@@ -419,6 +419,7 @@ fn config(
         up: process.up,
         active: process.active,
         metadata: metadata_bytes(process.memory),
+        utp: process.utp.then(|| utp_bytes(process.memory)),
         after_stay: Then::End,
     }
 }

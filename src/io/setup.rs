@@ -114,6 +114,8 @@ pub struct Sources {
     pub lsd: bool,
     /// Nodes of the DHT to begin with, host and port; none: the usual ones.
     pub dht_nodes: Vec<(String, u16)>,
+    /// Peers are called over uTP, too, and may call.
+    pub utp: bool,
 }
 
 impl Default for Sources {
@@ -124,6 +126,7 @@ impl Default for Sources {
             pex: true,
             lsd: true,
             dht_nodes: Vec::new(),
+            utp: true,
         }
     }
 }
@@ -143,6 +146,8 @@ pub struct Process {
     pub active: Option<usize>,
     /// How others are reached.
     pub reaching: Reaching,
+    /// Peers are called over uTP, too, and may call.
+    pub utp: bool,
     /// Progress is reported once a second even while nothing changes.
     pub heartbeat: bool,
 }
@@ -236,6 +241,7 @@ impl Setup {
             up: self.up,
             active: None,
             reaching: self.reaching,
+            utp: self.sources.utp,
             heartbeat: self.heartbeat,
         }
     }

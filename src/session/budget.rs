@@ -29,6 +29,15 @@ impl Flow {
         self.bucket.rate().is_some()
     }
 
+    /// Bytes that may flow without waiting: any number without a limit, neither this one nor `own`.
+    pub fn allowance(&self, own: Option<u64>) -> u64 {
+        if self.is_limited() || own.is_some() {
+            0
+        } else {
+            u64::MAX
+        }
+    }
+
     /// The peer that comes next under this limit and under its torrent's own: `own` says when the
     /// latter allows a block, `None`: now.
     pub fn next_peer(

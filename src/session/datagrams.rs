@@ -1,9 +1,9 @@
 //! Routes datagrams of the client's one UDP port. Trackers, uTP and the DHT share it, and the first
 //! bytes tell them apart. `io` only receives and sends.
 //!
-//! A tracker's answer is found again by its address and transaction id. There is no uTP yet: a peer
-//! that opens a connection over it is refused, so that it turns to TCP at once. A datagram of
-//! another protocol is dropped.
+//! A tracker's answer is found again by its address and transaction id. Where uTP is switched off,
+//! a peer that calls over it is refused, so that it turns to TCP at once. A datagram of another
+//! protocol is dropped.
 
 use std::net::SocketAddr;
 
@@ -67,19 +67,24 @@ pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now:
     }
 }
 
-/// Refuses a connection that a peer opens over uTP. Some clients (Transmission 4.1: after 21.7 s)
-/// turn to TCP late unless they are refused. No other packet is answered, nor a peer that would be
-/// refused over TCP as well.
+/// Hands a packet to its connection over uTP. Nobody may call while no torrent wants peers, nor
+/// from an address that would be refused over TCP.
+///
+/// Where uTP is switched off a call is refused, and nothing else answered: some clients
+/// (Transmission 4.1: after 21.7 s) turn to TCP late unless they are refused.
 fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Time) {
+    if from.port() == 0 || Reach::of(from.ip()) == Reach::Nowhere {
+        return;
+    }
+    let welcome =
+        session.torrents.iter().any(|it| it.life.is_among_peers()) && !session.bans.covers(from);
+    if let Some(utp) = &mut session.utp {
+        return utp.receive(from, bytes, welcome, now);
+    }
     let Ok(packet) = Packet::parse(bytes) else {
         return;
     };
-    let answerable = packet.kind == Kind::Syn
-        && session.torrents.iter().any(|it| it.life.is_among_peers())
-        && from.port() != 0
-        && Reach::of(from.ip()) != Reach::Nowhere
-        && !session.bans.covers(from);
-    if answerable && session.refusals.enter(now) {
+    if welcome && packet.kind == Kind::Syn && session.refusals.enter(now) {
         let mut bytes = Vec::new();
         packet.refusal(now.as_micros() as u32).encode(&mut bytes);
         session

@@ -14,6 +14,7 @@ use super::requested;
 use super::sending::Sealed;
 use super::session::Session;
 use super::shielding;
+use super::streams;
 use crate::base::{Block, PeerKey, Time, TorrentKey};
 use crate::peer::incoming::Failed;
 use crate::peer::{EndReason, Event, Greeting, Input, Peer};
@@ -63,12 +64,15 @@ impl Session {
         };
         slot.handle_connected(&mut self.shielding.rng, now);
         self.connections.on_connected();
+        streams::drop_call(self, key, now);
         self.touch(key);
     }
 
-    /// The connection failed, or the other end closed it.
+    /// The connection over TCP failed, or the other end closed it. A dial may go on over uTP.
     pub fn handle_closed(&mut self, key: PeerKey, reason: EndReason, now: Time) {
-        self.hang_up(key, reason, now);
+        if !streams::goes_on(self, key, &reason, now) {
+            self.hang_up(key, reason, now);
+        }
     }
 
     // What peers send.
@@ -426,16 +430,14 @@ impl Session {
                 torrent.report(report, &mut self.effects);
             }
         }
+        streams::hang_up(self, key, &reason, now);
         self.effects.push_back(Effect::Hangup { key });
-        if let Some(torrent) = torrent {
-            self.stir(torrent);
-        }
+        torrent.into_iter().for_each(|torrent| self.stir(torrent));
     }
 
     /// No torrent is left that a peer could ask for: connections that have not named one end, too.
     pub(super) fn leave_strangers(&mut self, now: Time) {
-        let slots = self.slots.iter();
-        let strangers = slots.filter(|(_, slot)| slot.torrent.is_none());
+        let strangers = self.slots.iter().filter(|(_, it)| it.torrent.is_none());
         for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {
             self.hang_up(key, EndReason::Stopping, now);
         }

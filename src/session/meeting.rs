@@ -71,6 +71,7 @@ impl Meeting<'_> {
             let peer = Peer::opened(local, greeting, now);
             let mut member = Member::new(peer, theirs.peer_id);
             member.encrypted = self.slots[key].shield.is_some();
+            member.transport = self.slots[key].way.transport;
             if member.peer.is_outbound() {
                 let candidates = &mut self.torrents[named].candidates;
                 candidates.on_form_taken(member.peer.addr());
@@ -105,6 +106,7 @@ impl Meeting<'_> {
             addr,
             client: member.remote.client(),
             encrypted: member.encrypted,
+            transport: member.transport,
         };
         torrent.report(report, self.effects);
     }

@@ -34,6 +34,8 @@ mod tracer;
 #[allow(clippy::module_inception)]
 pub mod session;
 
+pub mod streams;
+
 mod early_bitfields;
 pub mod extending;
 mod meeting;

@@ -8,6 +8,7 @@ use super::extending;
 use super::meeting;
 use super::session::Session;
 use super::sleep;
+use super::streams;
 use crate::base::{BLOCK, Host, PeerKey, Time, TorrentKey, limits, plain};
 use crate::peer::EndReason;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
@@ -15,6 +16,7 @@ use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
     pub fn plan(&mut self, now: Time) {
+        streams::handle_timeout(self, now);
         self.wake_torrents(now);
         for place in 0..self.agenda.torrents.len() {
             let torrent = self.agenda.torrents[place];
@@ -156,8 +158,9 @@ impl Session {
     /// Handles the slots whose deadline has come: late requests, connections that take too long.
     fn update_slots(&mut self, now: Time) {
         while let Some(key) = self.timers.next_due(now) {
+            self.timers.disarm(key, &mut self.slots[key]);
+            streams::call_if_due(self, key, now);
             let slot = &mut self.slots[key];
-            self.timers.disarm(key, slot);
             if let Err(reason) = slot.handle_timeout(now) {
                 self.hang_up(key, reason, now);
                 continue;
@@ -402,11 +405,12 @@ impl Session {
             let Some(torrent) = first.take().or_else(next) else {
                 break;
             };
-            let Some(slot) = self.torrents[torrent].dial(&self.config.us, now) else {
+            let Some(mut slot) = self.torrents[torrent].dial(&self.config.us, now) else {
                 break;
             };
             let addr = slot.addr();
             self.connections.on_dial(now);
+            streams::prepare_call(self, &mut slot, torrent, now);
             let key = self.add_slot(slot);
             self.effects.push_back(Effect::Dial { key, addr });
             self.torrents.refile(torrent);

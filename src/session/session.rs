@@ -29,6 +29,7 @@ use crate::torrent::{
     Agenda, Bans, Effect, Effects, Lent, Machine, Member, Namer, Order, Report, Slot, Then, Torrent,
 };
 use crate::tracker::{Input, Shared};
+use crate::utp::Utp;
 
 /// The process among peers.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Session {
     pub(super) shared: Shared,
     /// Finds peers without trackers: our node in the DHT, and the local network.
     pub finding: Finding,
+    /// Connections over uTP; `None`: only TCP is spoken.
+    pub utp: Option<Box<Utp>>,
     pub(super) impatient: Impatient,
     pub(super) incoming: FailedIncoming,
     pub(super) refusals: Refusals,
@@ -64,6 +67,7 @@ impl Session {
         Session {
             slots: Slab::new(),
             torrents: Torrents::new(config.active, config.metadata, Rng::from_seed(seed)),
+            utp: config.begin_utp(seed),
             timers: Timers::default(),
             bans: Bans::default(),
             shared: Shared::default(),
@@ -205,7 +209,8 @@ impl Session {
 
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
-        !self.effects.is_empty() || !self.agenda.touched.is_empty() || self.agenda.leaving
+        let utp = self.utp.as_ref().is_some_and(|utp| utp.has_events());
+        utp || !self.effects.is_empty() || !self.agenda.touched.is_empty() || self.agenda.leaving
     }
 
     /// Bytes of a torrent's content to be read from disk and handed to [`Session::handle_read`]
@@ -263,11 +268,7 @@ impl Session {
     pub fn upload_allowance(&self, key: PeerKey) -> u64 {
         let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
         let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
-        if self.up.is_limited() || own.is_some() {
-            0
-        } else {
-            u64::MAX
-        }
+        self.up.allowance(own)
     }
 
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it waits in
@@ -309,6 +310,7 @@ impl Session {
         next = sooner(next, sooner(self.agenda.ask_at, self.incoming.deadline()));
         next = sooner(next, self.shared.next_deadline());
         next = sooner(next, self.finding.next_deadline());
+        next = sooner(next, self.utp.as_ref().and_then(|utp| utp.next_deadline()));
         if self.connections.may_dial() {
             let due = self.torrents.dial.first();
             next = sooner(next, due.map(|due| due.max(self.connections.next())));
@@ -413,6 +415,7 @@ impl Session {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
+        let deadline = slot.greeting_deadline();
         match &mut slot.machine {
             Machine::Peer(member) => {
                 member.askable = true;
@@ -420,10 +423,7 @@ impl Session {
                     self.with_torrent(torrent, |torrent, lent| torrent.enlist(key, lent));
                 }
             }
-            Machine::Greeting(greeting) => {
-                let deadline = greeting.next_deadline();
-                self.arm(key, deadline);
-            }
+            Machine::Greeting(_) => self.arm(key, deadline),
         }
     }
 

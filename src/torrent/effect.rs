@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::metadata::Reached;
+use super::way::Transport;
 use crate::base::{Bits, Block, InfoHash, PeerKey, TorrentKey, Totals};
 use crate::peer::incoming::Failed;
 use crate::tracker;
@@ -89,6 +90,8 @@ pub enum Report {
         client: String,
         /// Whether it began with an encrypted handshake.
         encrypted: bool,
+        /// What carries its bytes.
+        transport: Transport,
     },
     /// A connection, or the attempt at one, is over.
     Disconnected {

@@ -12,9 +12,10 @@ use slab::Slab;
 use super::exchanged::Exchanged;
 use super::lent;
 use super::slot::{Member, Slot};
+use super::way::Transport;
 use crate::base::reach::{is_link_local, may_name};
 use crate::base::{Duration, PeerKey, SortedSet, Time, limits, sooner, sorted_by_key};
-use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED};
+use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED, UTP};
 use crate::wire::{Extension, PeerExchange};
 
 /// The changes among the peers of one torrent.
@@ -183,6 +184,9 @@ impl Here {
         let wishes = said.and_then(|it| it.encryption);
         if wishes.unwrap_or(member.encrypted) {
             flags |= ENCRYPTED;
+        }
+        if member.transport == Transport::Utp {
+            flags |= UTP;
         }
         let here = came > 0 && peer.is_open();
         member.dialable_at().filter(|_| here).map(|addr| Here {

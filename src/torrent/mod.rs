@@ -5,6 +5,8 @@ pub mod order;
 
 pub mod metadata;
 
+pub mod way;
+
 pub mod effect;
 
 pub mod stage;
@@ -66,3 +68,4 @@ pub use source::{Namer, Source};
 pub use stage::{Stage, Then};
 pub use torrent::Torrent;
 pub use twins::Twins;
+pub use way::{Transport, Way};

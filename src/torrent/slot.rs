@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use super::exchanged::Exchanged;
+use super::way::{Transport, Way};
 use crate::base::reach::canonical;
-use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits};
+use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits, sooner};
 use crate::mse::Shield;
 use crate::peer::{EndReason, Greeting, Peer, Phase, Segment};
 
@@ -18,6 +19,8 @@ pub struct Slot {
     pub machine: Machine,
     /// What its bytes go through first, if they are or were encrypted.
     pub shield: Option<Box<Shield>>,
+    /// How its bytes travel.
+    pub way: Way,
     /// Addresses among the candidates at which its peer listens, as far as that is known. They are
     /// not dialed while it is connected.
     pub listens_at: Vec<SocketAddr>,
@@ -48,6 +51,7 @@ impl Slot {
             torrent,
             machine: Machine::Greeting(greeting),
             shield: None,
+            way: Way::default(),
             listens_at,
             unflushed: false,
             armed: None,
@@ -123,6 +127,17 @@ impl Slot {
     /// Whether the network has not answered our dial.
     pub fn is_dialing(&self) -> bool {
         self.greeting().is_some_and(Greeting::is_dialing)
+    }
+
+    /// When its peer is to be called over uTP.
+    pub fn call_at(&self) -> Option<Time> {
+        self.way.call_at.filter(|_| self.is_dialing())
+    }
+
+    /// When a slot whose handshakes are not done is to be looked at.
+    pub fn greeting_deadline(&self) -> Option<Time> {
+        let greeting = self.greeting().and_then(Greeting::next_deadline);
+        sooner(greeting, self.call_at())
     }
 
     /// Whether the network connection is up and the peer has sent nothing but its handshake.
@@ -213,6 +228,8 @@ pub struct Member {
     pub peer: Peer,
     /// Its name.
     pub remote: PeerId,
+    /// What carries its bytes.
+    pub transport: Transport,
     /// How many of its pieces we need, or needed when pieces were last announced: we are interested
     /// while there are any.
     pub useful: u32,
@@ -246,6 +263,7 @@ impl Member {
         Member {
             peer,
             remote,
+            transport: Transport::Tcp,
             useful: 0,
             wants_more: false,
             askable: false,

@@ -192,7 +192,7 @@ impl Connection {
 
     fn put_call(&mut self, now: Time, out: &mut Vec<u8>) {
         if let State::Calling(times, _) = self.state {
-            let wait = limits::UTP_RESEND_FIRST * (1 << times.min(8));
+            let wait = limits::UTP_RESEND_FIRST * (1 << times.min(4));
             self.state = State::Calling(times + 1, now + wait);
             self.since = now;
         }

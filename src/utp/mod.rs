@@ -4,10 +4,11 @@
 //! out of [`Utp::transmit`], and what happened to connections as [`Event`]s. Their streams are read
 //! by [`Utp::read`] and written by [`Utp::write`].
 
+mod number;
+
 mod cookie;
 mod delay;
 mod mtu;
-mod number;
 mod resend;
 
 mod congestion;

@@ -103,11 +103,6 @@ impl Strays {
         }
     }
 
-    /// Whether there is anything to send.
-    pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty()
-    }
-
     /// Appends the next answer.
     pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> Option<(SocketAddr, usize)> {
         let (to, packet) = self.answers.pop_front()?;

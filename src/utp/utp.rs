@@ -25,13 +25,13 @@ pub enum Event {
     /// closed.
     Accepted(Key, SocketAddr),
     /// Our call was answered.
-    Connected(usize),
+    Connected(usize, Key),
     /// There is something to read.
     Readable(usize),
     /// There is room to write again.
     Writable(usize),
     /// It is over, and forgotten.
-    Gone(usize, Gone),
+    Gone(usize, Key, Gone),
 }
 
 /// What was read.
@@ -98,9 +98,9 @@ impl Utp {
         self.used
     }
 
-    /// Whether something happened since the last [`Utp::transmit`] and [`Utp::next_event`].
-    pub fn is_pending(&self) -> bool {
-        !self.due.is_empty() || !self.events.is_empty() || !self.strays.is_empty()
+    /// Whether [`Utp::next_event`] has something to tell.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Calls a peer. `None`: there are too many connections.
@@ -157,7 +157,8 @@ impl Utp {
         connection.receive(&packet, body, most, now);
         if calling && connection.state == State::Open {
             let owner = connection.owner;
-            self.events.extend(owner.map(Event::Connected));
+            self.events
+                .extend(owner.map(|owner| Event::Connected(owner, key)));
         }
         self.settle(key, now);
     }
@@ -166,9 +167,7 @@ impl Utp {
         let known = self
             .named
             .contains_key(&(from, packet.connection.wrapping_add(1)));
-        if !welcome {
-            self.strays.refuse(from, packet, now);
-        } else if !known {
+        if welcome && !known {
             self.strays.answer(from, packet, now);
         }
     }
@@ -373,7 +372,7 @@ impl Utp {
         }
         self.used -= connection.notes.counted;
         if let (Some(owner), Some(gone)) = (connection.owner, connection.notes.gone) {
-            self.events.push_back(Event::Gone(owner, gone));
+            self.events.push_back(Event::Gone(owner, key, gone));
         }
     }
 }

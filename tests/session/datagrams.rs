@@ -1,5 +1,4 @@
-//! uTP packets that come before there is uTP: a connection is refused, so that the peer turns to
-//! TCP.
+//! uTP packets where uTP is switched off: a call is refused, so that the peer turns to TCP.
 
 use std::net::SocketAddr;
 

@@ -27,6 +27,7 @@ mod incoming;
 mod meeting;
 mod nearby;
 mod nodes;
+mod over_utp;
 mod places;
 mod private;
 mod rates;

@@ -15,6 +15,7 @@ use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::{Family, Message, PeerExchange, bencode};
 
+use crate::calls;
 use crate::lookup;
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
@@ -34,6 +35,7 @@ pub fn part(name: &str) -> String {
         "exchange" => fenced(&exchange()),
         "search" => fenced(&search()),
         "encryption" => fenced(&veiled::handshake()),
+        "utp" => fenced(&calls::connection()),
         "lookup" => fenced(&lookup::lookup()),
         "messages" => messages(),
         "legal" => legal(),
@@ -420,6 +422,7 @@ fn bounds() -> String {
         "src/base/limits/metadata.rs",
         "src/base/limits/dht.rs",
         "src/base/limits/finding.rs",
+        "src/base/limits/utp.rs",
         "src/base/limits/unattended.rs",
     ];
     let text: String = files.map(read_text).concat();

@@ -505,6 +505,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         up: None,
         active: None,
         metadata: 2 * limits::MIB,
+        utp: None,
         after_stay: Then::End,
     };
     let order = Order {

@@ -109,7 +109,7 @@ impl Talk {
             &[],
             &[],
         );
-        assert_eq!(self.events(), [Event::Connected(5)]);
+        assert_eq!(self.events(), [Event::Connected(5, key)]);
         assert!(self.says().is_empty(), "an answer needs none");
         (key, call.connection, call.seq.wrapping_add(1))
     }
@@ -263,27 +263,27 @@ fn a_peer_that_calls_is_heard_and_answered() {
     assert!(talk.says().is_empty());
 }
 
-/// A call comes three times, a second and two apart, and is given up after four more; a refusal
+/// A call comes twice, a second apart, and is given up after two more; a refusal
 /// ends it at once.
 #[test]
 fn a_call_that_is_not_answered_is_given_up() {
     let mut talk = Talk::new();
-    talk.utp.connect(peer(), 5, talk.now).unwrap();
+    let key = talk.utp.connect(peer(), 5, talk.now).unwrap();
     let first = talk.says_one().packet;
-    for wait in [1_000, 2_000] {
+    for wait in [1_000] {
         talk.passes(wait);
         let again = talk.says_one().packet;
         assert_eq!((again.seq, again.connection), (first.seq, first.connection));
     }
-    talk.passes(3_999);
+    talk.passes(1_999);
     assert!(talk.events().is_empty());
     talk.passes(2);
-    assert_eq!(talk.events(), [Event::Gone(5, Gone::NoAnswer)]);
+    assert_eq!(talk.events(), [Event::Gone(5, key, Gone::NoAnswer)]);
     assert!(talk.utp.is_empty() && talk.says().is_empty());
-    talk.utp.connect(peer(), 6, talk.now).unwrap();
+    let key = talk.utp.connect(peer(), 6, talk.now).unwrap();
     let call = talk.says_one().packet;
     talk.hears(&call.refusal(7), &[], &[]);
-    assert_eq!(talk.events(), [Event::Gone(6, Gone::Refused)]);
+    assert_eq!(talk.events(), [Event::Gone(6, key, Gone::Refused)]);
 }
 
 /// TCP was faster: the peer is told that the call is void.
@@ -488,7 +488,7 @@ fn an_idle_connection_is_kept_open_and_a_silent_one_given_up() {
         said += talk.says().len();
         talk.passes(1_000);
     }
-    assert_eq!(talk.events(), [Event::Gone(5, Gone::Silent)]);
+    assert_eq!(talk.events(), [Event::Gone(5, key, Gone::Silent)]);
     assert!((6..9).contains(&said), "{said}");
 }
 
@@ -496,9 +496,9 @@ fn an_idle_connection_is_kept_open_and_a_silent_one_given_up() {
 fn a_reset_ends_it_under_either_number() {
     for of in [0, 1] {
         let mut talk = Talk::new();
-        let (_, id, _) = talk.calls();
+        let (key, id, _) = talk.calls();
         talk.hears(&packet(Kind::Reset, id.wrapping_add(of), 0, 0), &[], &[]);
-        assert_eq!(talk.events(), [Event::Gone(5, Gone::Reset)]);
+        assert_eq!(talk.events(), [Event::Gone(5, key, Gone::Reset)]);
     }
 }
 

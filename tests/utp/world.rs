@@ -271,8 +271,8 @@ impl World {
                 }
                 Event::Readable(owner) if !it.lazy => it.read_all(owner, now),
                 Event::Readable(_) => {}
-                Event::Connected(owner) | Event::Writable(owner) => it.write(owner, now),
-                Event::Gone(owner, why) => {
+                Event::Connected(owner, _) | Event::Writable(owner) => it.write(owner, now),
+                Event::Gone(owner, _, why) => {
                     it.keys.remove(&owner);
                     it.gone.push((owner, why));
                 }

@@ -3,6 +3,8 @@
 use super::super::time::Duration;
 use super::{KIB, MIB};
 
+// uTP
+
 /// Queueing delay that a sender aims for (BEP 29): more would be felt by others on the same line.
 pub const UTP_TARGET: Duration = Duration::from_millis(100);
 /// Bytes that the window grows by in a round trip at most (BEP 29), past slow start.
@@ -43,9 +45,9 @@ pub const UTP_RESEND_MOST: Duration = Duration::from_secs(30);
 /// Times in a row that all packets under way were lost before the connection is given up: a minute
 /// of silence, so that it outlasts a router that starts anew.
 pub const UTP_SILENCES: u32 = 6;
-/// Packets that open a connection, sent a second, then two seconds and so on apart, while none of
-/// them is answered: libtorrent sends one and rqbit one.
-pub const UTP_SYNS: u32 = 3;
+/// Packets that open a connection, the second after a second, and then two more are waited for, if
+/// none is answered: libtorrent sends one and rqbit one.
+pub const UTP_SYNS: u32 = 2;
 /// Packets that came after a missing one before that counts as lost: fewer are reordering.
 pub const UTP_REORDERED: usize = 3;
 /// Where packets were seen to be overtaken by more than that, so many more may overtake one before
@@ -96,5 +98,9 @@ pub const UTP_CONNECTIONS: usize = 2_048;
 pub const UTP_BATCH: usize = 44;
 /// Bytes of them.
 pub const UTP_BATCH_BYTES: usize = 65_000;
-/// Over uTP a dial waits this long for TCP to be answered.
+/// What the system had no room for is sent after this long: a millisecond's worth is soon sent.
+pub const SEND_AGAIN: Duration = Duration::from_millis(1);
+/// A dial goes over uTP, too, when TCP was not answered for this long.
 pub const UTP_AFTER_TCP: Duration = Duration::from_secs(1);
+/// The same where another peer says that uTP is spoken there (BEP 11).
+pub const UTP_AFTER_TCP_KNOWN: Duration = Duration::from_millis(250);

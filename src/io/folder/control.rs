@@ -387,6 +387,7 @@ mod tests {
             us,
             max_peers: 4,
             metadata: limits::MIB,
+            utp: None,
             down: None,
             up: None,
             active: None,

@@ -38,14 +38,8 @@ pub struct Settings {
     pub seed_time: Option<Duration>,
     /// `--on-complete`.
     pub on_complete: Option<PathBuf>,
-    /// `--no-trackers`.
-    pub no_trackers: Option<()>,
-    /// `--no-dht`.
-    pub no_dht: Option<()>,
-    /// `--no-pex`.
-    pub no_pex: Option<()>,
-    /// `--no-lsd`.
-    pub no_lsd: Option<()>,
+    /// `--no-trackers` and the like.
+    pub without: Without,
     /// `--dht-node`, each: host (without brackets) and port.
     pub dht_nodes: Vec<(String, u16)>,
     /// How others are reached.
@@ -65,6 +59,33 @@ pub struct Reaching {
     pub allow_local: Option<()>,
     /// `--encryption`.
     pub encryption: Option<Encryption>,
+}
+
+/// What is left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Without {
+    /// `--no-trackers`.
+    pub trackers: Option<()>,
+    /// `--no-dht`.
+    pub dht: Option<()>,
+    /// `--no-pex`.
+    pub pex: Option<()>,
+    /// `--no-lsd`.
+    pub lsd: Option<()>,
+    /// `--no-utp`.
+    pub utp: Option<()>,
+}
+
+impl Without {
+    fn or(&self, others: &Without) -> Without {
+        Without {
+            trackers: self.trackers.or(others.trackers),
+            dht: self.dht.or(others.dht),
+            pex: self.pex.or(others.pex),
+            lsd: self.lsd.or(others.lsd),
+            utp: self.utp.or(others.utp),
+        }
+    }
 }
 
 /// How each torrent is handled.
@@ -180,10 +201,11 @@ impl Wishes {
             ("bind", new.bind != old.bind),
             ("max-peers", new.max_peers != old.max_peers),
             ("memory", new.memory != old.memory),
-            ("no-trackers", new.no_trackers != old.no_trackers),
-            ("no-dht", new.no_dht != old.no_dht),
-            ("no-pex", new.no_pex != old.no_pex),
-            ("no-lsd", new.no_lsd != old.no_lsd),
+            ("no-trackers", new.without.trackers != old.without.trackers),
+            ("no-dht", new.without.dht != old.without.dht),
+            ("no-pex", new.without.pex != old.without.pex),
+            ("no-lsd", new.without.lsd != old.without.lsd),
+            ("no-utp", new.without.utp != old.without.utp),
             ("dht-node", new.dht_nodes != old.dht_nodes),
             (
                 "allow-local",
@@ -234,10 +256,7 @@ impl Settings {
             ratio: self.ratio.or(others.ratio),
             seed_time: self.seed_time.or(others.seed_time),
             on_complete: self.on_complete.or_else(|| others.on_complete.clone()),
-            no_trackers: self.no_trackers.or(others.no_trackers),
-            no_dht: self.no_dht.or(others.no_dht),
-            no_pex: self.no_pex.or(others.no_pex),
-            no_lsd: self.no_lsd.or(others.no_lsd),
+            without: self.without.or(&others.without),
             dht_nodes: named(self.dht_nodes, &others.dht_nodes),
             reaching: Reaching {
                 allow_local: self.reaching.allow_local.or(others.reaching.allow_local),

@@ -17,6 +17,7 @@ use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
 use crate::base::{Duration, InfoHash, Reach, Time, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
+use crate::utp::Datagrams;
 use crate::wire::lsd::Search;
 
 /// Sockets and look-ups for trackers, sockets for the local network, and look-ups for the peers
@@ -38,6 +39,19 @@ pub struct Outreach {
     /// Nodes that are being looked up.
     unresolved: usize,
     buffer: Vec<u8>,
+    /// Datagrams of peers to be sent.
+    batch: Vec<u8>,
+    held: Option<Held>,
+}
+
+/// Datagrams that the system had no room for.
+#[derive(Debug)]
+struct Held {
+    datagrams: Datagrams,
+    /// Bytes of the batch that are done with.
+    done: usize,
+    /// When they are tried again.
+    again: Time,
 }
 
 /// What happened.
@@ -126,7 +140,9 @@ impl Outreach {
             peers: Vec::new(),
             nodes: Vec::new(),
             unresolved: 0,
-            buffer: vec![0; limits::DATAGRAM],
+            buffer: vec![0; limits::DATAGRAMS_AT_ONCE * limits::DATAGRAMS_BYTES],
+            batch: Vec::new(),
+            held: None,
         })
     }
 
@@ -247,6 +263,41 @@ impl Outreach {
         let _ = self.udp.send(to, bytes);
     }
 
+    /// What [`Outreach::send_batch`] sends, to be filled.
+    pub fn batch(&mut self) -> &mut Vec<u8> {
+        &mut self.batch
+    }
+
+    /// Sends the datagrams of the batch. What the system has no room for is held.
+    ///
+    /// # Errors
+    /// They cannot be sent uncut.
+    pub fn send_batch(&mut self, datagrams: Datagrams, now: Time) -> io::Result<()> {
+        self.go_on_sending(datagrams, 0, now)
+    }
+
+    /// Sends what is held, if it is time. Returns whether nothing is left of it.
+    pub fn send_held(&mut self, now: Time) -> bool {
+        match self.held.take() {
+            Some(held) if held.again <= now => {
+                // What cannot be sent uncut was not held.
+                let _ = self.go_on_sending(held.datagrams, held.done, now);
+            }
+            held => self.held = held,
+        }
+        self.held.is_none()
+    }
+
+    fn go_on_sending(&mut self, datagrams: Datagrams, from: usize, now: Time) -> io::Result<()> {
+        let done = from + self.udp.send_batch(datagrams, &self.batch[from..])?;
+        self.held = (done < self.batch.len()).then(|| Held {
+            datagrams,
+            done,
+            again: now + limits::SEND_AGAIN,
+        });
+        Ok(())
+    }
+
     /// Announces something to the local network.
     pub fn search(&mut self, search: &Search, registry: &Registry) {
         self.neighbours.search(search, registry);
@@ -268,8 +319,9 @@ impl Outreach {
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Time> {
         if self.unread.is_empty() {
+            let held = self.held.as_ref().map(|held| held.again);
             sooner(
-                self.fetcher.next_deadline(),
+                sooner(held, self.fetcher.next_deadline()),
                 self.neighbours.next_deadline(),
             )
         } else {
@@ -302,8 +354,9 @@ impl Outreach {
 
     fn read_datagrams(&mut self, token: Token, hear: Hear<'_>) -> bool {
         for _ in 0..READS {
-            match self.udp.receive(token, &mut self.buffer) {
-                Received::Datagram(from, n) => hear(Heard::Datagram(from, &self.buffer[..n])),
+            let heard = &mut |from, bytes: &[u8]| hear(Heard::Datagram(from, bytes));
+            match self.udp.receive(token, &mut self.buffer, heard) {
+                Received::Some => {}
                 Received::Refused(to, why) => {
                     hear(Heard::Tracker(Input::Undeliverable { to, why: &why }));
                 }
@@ -324,16 +377,17 @@ impl Outreach {
             self.fetcher.check_kept(token, registry);
             return true;
         };
+        let buffer = &mut self.buffer[..limits::DATAGRAM];
         for _ in 0..READS {
-            match self.fetcher.step(token, &mut self.buffer, registry) {
+            match self.fetcher.step(token, buffer, registry) {
                 Step::Connected(at) => {
                     hear(Heard::Tracker(Input::Seen { at }));
                     hear(Heard::Tracker(Input::Connected { id }));
                 }
                 Step::Bytes(n) => {
-                    let bytes = &self.buffer[..n];
+                    let bytes = &buffer[..n];
                     hear(Heard::Tracker(Input::Bytes { id, bytes }));
-                    if goes_on && n < self.buffer.len() {
+                    if goes_on && n < buffer.len() {
                         return true;
                     }
                 }

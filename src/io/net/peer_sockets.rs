@@ -4,7 +4,7 @@ use std::io;
 
 use mio::{Interest, Registry, Token};
 
-use super::tcp::PeerSocket;
+use super::tcp::{PeerSocket, Way};
 use crate::base::PeerKey;
 use crate::io::tokens::PEERS;
 
@@ -40,8 +40,10 @@ impl PeerSockets {
         key: PeerKey,
         mut socket: PeerSocket,
     ) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut socket.stream, Token(PEERS + key), both)?;
+        if let Way::Tcp(stream) = &mut socket.way {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            registry.register(stream, Token(PEERS + key), both)?;
+        }
         if self.sockets.len() <= key {
             self.sockets.resize_with(key + 1, || None);
         }
@@ -53,8 +55,10 @@ impl PeerSockets {
     pub fn close(&mut self, registry: &Registry, key: PeerKey) {
         let socket = self.sockets.get_mut(key).and_then(Option::take);
         if let Some(mut socket) = socket {
-            // It is closed by being dropped; the poll forgets it by itself.
-            let _ = registry.deregister(&mut socket.stream);
+            if let Way::Tcp(stream) = &mut socket.way {
+                // It is closed by being dropped; the poll forgets it by itself.
+                let _ = registry.deregister(stream);
+            }
             for keys in [
                 &mut self.unread,
                 &mut self.after_uploads,

@@ -1,6 +1,6 @@
-//! TCP sockets: the listeners, and the one of each peer with its readiness as the poll last
-//! reported it. Readiness is edge-triggered: a socket stays readable or writable until a call says
-//! that it is not.
+//! The listeners for TCP, and the connection of each peer, over TCP or uTP, with its readiness as
+//! it was reported last. Readiness is edge-triggered: a socket stays readable or writable until a
+//! call says that it is not.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,8 +10,10 @@ use rustix::net::SocketType;
 
 use super::socket;
 use super::stream::Stream;
+use crate::base::Time;
 use crate::session::Sealed;
 use crate::tracker::Families;
+use crate::utp::{Key, Read, Utp};
 
 /// Ports that are tried when none is named: what clients have always used.
 const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
@@ -20,11 +22,20 @@ const ANY_PORT_TRIES: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// The socket of one peer, and what the poll last said of it.
+/// What carries the bytes of a peer.
+#[derive(Debug)]
+pub enum Way {
+    /// A socket of its own.
+    Tcp(Stream),
+    /// A connection of [`Utp`].
+    Utp(Key),
+}
+
+/// One peer's connection.
 #[derive(Debug)]
 pub struct PeerSocket {
     /// The connection.
-    pub stream: Stream,
+    pub way: Way,
     /// There may be something to read.
     pub readable: bool,
     /// It may take something.
@@ -38,21 +49,58 @@ pub struct PeerSocket {
 }
 
 impl PeerSocket {
-    /// The socket of a connection that is being made.
-    pub fn new(stream: Stream) -> PeerSocket {
+    /// A socket of a connection that is being made.
+    pub fn new(way: Way) -> PeerSocket {
+        let is_up = matches!(way, Way::Utp(_));
         PeerSocket {
-            stream,
+            way,
             readable: false,
-            writable: false,
+            writable: is_up,
             read_closed: false,
             queued: false,
             unanswered: false,
         }
     }
 
+    /// Whether the connection is still being made.
+    pub fn is_connecting(&self) -> bool {
+        match &self.way {
+            Way::Tcp(stream) => stream.is_connecting(),
+            Way::Utp(_) => false,
+        }
+    }
+
+    /// Whether the connection is up now.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn finish(&mut self) -> io::Result<bool> {
+        match &mut self.way {
+            Way::Tcp(stream) => stream.finish(),
+            Way::Utp(_) => Ok(true),
+        }
+    }
+
     /// Reads once. `None`: nothing is there now. A short read means that the socket is drained.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let read = self.stream.read(buffer)?;
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        utp: Option<&mut Utp>,
+        now: Time,
+    ) -> io::Result<Option<usize>> {
+        let stream = match &mut self.way {
+            Way::Tcp(stream) => stream,
+            Way::Utp(key) => {
+                let read = utp.map_or(Read::End, |utp| utp.read(*key, buffer, now));
+                self.readable = matches!(read, Read::Bytes(_, true) | Read::End);
+                return Ok(match read {
+                    Read::Bytes(n, _) => Some(n),
+                    Read::Nothing => None,
+                    Read::End => Some(0),
+                });
+            }
+        };
+        let read = stream.read(buffer)?;
         match read {
             Some(n) => {
                 self.readable = n == buffer.len() || self.read_closed;
@@ -69,13 +117,31 @@ impl PeerSocket {
     /// and pieces of 16 KiB: 110 pieces a second without, 3,900 to 7,100 with it.
     pub fn acknowledge(&mut self) {
         self.unanswered = false;
-        self.stream.acknowledge();
+        if let Way::Tcp(stream) = &self.way {
+            stream.acknowledge();
+        }
+    }
+
+    /// Bytes of which it is known that it takes them or less: what is beyond need not be fetched.
+    pub fn room(&self, utp: Option<&Utp>) -> usize {
+        match (&self.way, utp) {
+            (Way::Utp(key), Some(utp)) => utp.room(*key),
+            _ => usize::MAX,
+        }
     }
 
     /// Writes once; the number of bytes taken. Fewer than offered mean that the socket is full.
-    pub fn write(&mut self, sealed: Sealed<'_>) -> io::Result<usize> {
+    pub fn write(
+        &mut self,
+        sealed: Sealed<'_>,
+        utp: Option<&mut Utp>,
+        now: Time,
+    ) -> io::Result<usize> {
         let bytes = sealed.bytes();
-        let written = self.stream.write(bytes)?.unwrap_or(0);
+        let written = match &mut self.way {
+            Way::Tcp(stream) => stream.write(bytes)?.unwrap_or(0),
+            Way::Utp(key) => utp.map_or(0, |utp| utp.write(*key, bytes, now)),
+        };
         self.writable = written == bytes.len();
         self.unanswered &= written == 0;
         Ok(written)

@@ -7,24 +7,38 @@
 //! datagrams go on arriving at the sockets that are not connected, as do a tracker's after its
 //! socket is closed.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use rustix::net::{SocketType, sockopt};
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use rustix::net::SocketType;
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery};
 
 use super::{socket, tcp};
 use crate::base::{Time, limits};
 use crate::tracker::Families;
+use crate::utp::{Datagrams, Fragments};
+
+/// The system's number for a datagram that is too long.
+const TOO_LONG: i32 = rustix::io::Errno::MSGSIZE.raw_os_error();
 
 /// The sockets of both families, and those connected to trackers.
 #[derive(Debug)]
 pub struct Udp {
-    open: [Option<UdpSocket>; 2],
+    open: [Option<Common>; 2],
     connected: [Option<Connected>; limits::TRACKER_SOCKETS],
     first: usize,
+}
+
+/// The socket of a family. Datagrams that came together are read as one, and sent as one where the
+/// system takes them so: what is read of it must be cut again.
+#[derive(Debug)]
+struct Common {
+    socket: UdpSocket,
+    state: UdpSocketState,
 }
 
 /// A socket that is connected to a tracker.
@@ -39,8 +53,8 @@ struct Connected {
 /// What a socket had for us.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
-    /// A datagram from this address, of this many bytes.
-    Datagram(SocketAddr, usize),
+    /// Datagrams, of which was told.
+    Some,
     /// Datagrams to this address do not get there: why, in a few words.
     Refused(SocketAddr, String),
     /// Nothing more now.
@@ -79,7 +93,10 @@ impl Udp {
                 other => other?,
             };
             registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
-            sockets[number] = Some(socket);
+            let state = UdpSocketState::new((&socket).into())?;
+            let common = Common { socket, state };
+            common.allow(Fragments::Usual);
+            sockets[number] = Some(common);
         }
         Ok(Udp {
             open: sockets,
@@ -93,10 +110,30 @@ impl Udp {
     /// # Errors
     /// It can never get there.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let Some(socket) = &self.open[usize::from(to.is_ipv6())] else {
+        let Some(common) = &self.open[usize::from(to.is_ipv6())] else {
             return Err(io::ErrorKind::NetworkUnreachable.into());
         };
-        sent(socket.send_to(bytes, to))
+        sent(common.socket.send_to(bytes, to))
+    }
+
+    /// Sends datagrams that lie one behind the other: how many bytes of them are done with.
+    ///
+    /// # Errors
+    /// They cannot be sent uncut.
+    pub fn send_batch(&self, datagrams: Datagrams, bytes: &[u8]) -> io::Result<usize> {
+        let Some(common) = &self.open[usize::from(datagrams.to.is_ipv6())] else {
+            return Ok(bytes.len());
+        };
+        if datagrams.fragments == Fragments::Usual {
+            return Ok(common.send(datagrams, bytes));
+        }
+        common.allow(datagrams.fragments);
+        let sent = common.socket.send_to(bytes, datagrams.to);
+        common.allow(Fragments::Usual);
+        match sent {
+            Err(error) if error.raw_os_error() == Some(TOO_LONG) => Err(error),
+            _ => Ok(bytes.len()),
+        }
     }
 
     /// The same for a tracker, whose refusal will be heard of. Returns the local address that the
@@ -121,32 +158,33 @@ impl Udp {
         }
     }
 
-    /// The next thing that the socket of this token has.
-    pub fn receive(&mut self, token: Token, buffer: &mut [u8]) -> Received {
+    /// Reads the socket of this token once, and tells of each datagram.
+    pub fn receive(
+        &mut self,
+        token: Token,
+        buffer: &mut [u8],
+        hear: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> Received {
         let place = token.0.wrapping_sub(self.first);
-        let (socket, to) = match place {
-            0 | 1 => (self.open[place].as_ref(), None),
-            _ => match self.connected.get(place - 2).and_then(Option::as_ref) {
-                Some(connected) => (Some(&connected.socket), Some(connected.to)),
-                None => (None, None),
-            },
-        };
-        let Some(socket) = socket else {
+        if let Some(common) = self.open.get(place) {
+            let received = common.as_ref().map(|common| common.receive(buffer, hear));
+            return received.unwrap_or(Received::Nothing);
+        }
+        let connected = self.connected.get(place.wrapping_sub(2));
+        let Some(connected) = connected.and_then(Option::as_ref) else {
             return Received::Nothing;
         };
         loop {
-            match socket.recv_from(buffer) {
-                Ok((n, from)) => return Received::Datagram(from, n),
+            match connected.socket.recv_from(buffer) {
+                Ok((n, from)) => {
+                    hear(from, &buffer[..n]);
+                    return Received::Some;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Received::Nothing;
                 }
-                Err(error) => match to {
-                    Some(to) => return Received::Refused(to, plain(&error)),
-                    // What became of an earlier datagram of ours is no reason to stop.
-                    None if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                    None => return Received::Nothing,
-                },
+                Err(error) => return Received::Refused(connected.to, plain(&error)),
             }
         }
     }
@@ -177,7 +215,7 @@ impl Udp {
                 }
                 let place = self.connected.iter().position(Option::is_none)?;
                 let beside = self.open[usize::from(to.is_ipv6())].as_ref()?;
-                let mut socket = connect(beside, to).ok()?;
+                let mut socket = connect(&beside.socket, to).ok()?;
                 let local = socket.local_addr().ok()?.ip();
                 let token = Token(self.first + 2 + place);
                 registry
@@ -195,6 +233,79 @@ impl Udp {
         let connected = self.connected[place].as_mut()?;
         connected.used = now;
         Some(connected)
+    }
+}
+
+impl Common {
+    /// Sends datagrams: how many bytes of them are done with. What the system has no room for now
+    /// is left over.
+    fn send(&self, datagrams: Datagrams, bytes: &[u8]) -> usize {
+        let Datagrams { to, each, .. } = datagrams;
+        if bytes.len() > each && self.state.max_gso_segments() > 1 {
+            let transmit = Transmit {
+                destination: to,
+                ecn: None,
+                contents: bytes,
+                segment_size: Some(each),
+                src_ip: None,
+            };
+            match self.state.try_send((&self.socket).into(), &transmit) {
+                Ok(()) => return bytes.len(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
+                // They are sent one by one.
+                Err(_) => {}
+            }
+        }
+        let mut done = 0;
+        for datagram in bytes.chunks(each) {
+            match self.socket.send_to(datagram, to) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                _ => done += datagram.len(),
+            }
+        }
+        done
+    }
+
+    /// Has datagrams cut on their way, or not.
+    fn allow(&self, fragments: Fragments) {
+        let how = match fragments {
+            Fragments::Usual => Ipv4PathMtuDiscovery::WANT,
+            Fragments::Never => Ipv4PathMtuDiscovery::PROBE,
+            Fragments::Allowed => Ipv4PathMtuDiscovery::DONT,
+        };
+        // IPv6 takes 1,280 bytes everywhere, and a sender that finds out what it takes need not
+        // have anything cut.
+        let _ = sockopt::set_ip_mtu_discover(&self.socket, how);
+    }
+
+    fn receive(&self, buffer: &mut [u8], hear: &mut dyn FnMut(SocketAddr, &[u8])) -> Received {
+        let mut about = [RecvMeta::default(); limits::DATAGRAMS_AT_ONCE];
+        let read = {
+            let parts = buffer
+                .chunks_mut(limits::DATAGRAMS_BYTES)
+                .map(IoSliceMut::new);
+            let mut parts: Vec<IoSliceMut<'_>> = parts.collect();
+            self.state
+                .recv((&self.socket).into(), &mut parts, &mut about)
+        };
+        let read = match read {
+            Ok(read) => read,
+            // What became of an earlier datagram of ours is no reason to stop.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Received::Some;
+            }
+            Err(_) => return Received::Nothing,
+        };
+        let parts = buffer.chunks(limits::DATAGRAMS_BYTES);
+        for (about, part) in about[..read].iter().zip(parts) {
+            for datagram in part[..about.len].chunks(about.stride.max(1)) {
+                hear(
+                    about.addr,
+                    &datagram[..datagram.len().min(limits::DATAGRAM)],
+                );
+            }
+        }
+        Received::Some
     }
 }
 

@@ -288,6 +288,7 @@ fn session(count: usize) -> Session {
         up: None,
         active: None,
         metadata: 2 << 20,
+        utp: None,
         after_stay: Then::End,
     };
     let order = Order {

@@ -86,7 +86,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("wire", &streams(&wire, &said));
     add("peer", &dialogues(said));
     for target in [
-        "session", "peer", "trackers", "resume", "dht", "exchange", "greeting",
+        "session", "peer", "trackers", "resume", "dht", "exchange", "greeting", "utp",
     ] {
         add(target, &scripts(target.len() as u64));
     }

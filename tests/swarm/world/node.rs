@@ -359,6 +359,7 @@ impl Node {
             up: self.limits.1,
             active: self.active,
             metadata: limits::MIB,
+            utp: None,
             after_stay: Then::End,
         }
     }

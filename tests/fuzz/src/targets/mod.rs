@@ -16,6 +16,7 @@ pub mod resume;
 pub mod session;
 pub mod trackers;
 pub mod udp_tracker;
+pub mod utp;
 pub mod wire;
 
 /// Takes anything, and panics where a promise is broken.
@@ -30,6 +31,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("announce", announce::run),
     ("extended", extended::run),
     ("udp_tracker", udp_tracker::run),
+    ("utp", utp::run),
     ("krpc", krpc::run),
     ("lsd", lsd::run),
     ("http", http::run),

@@ -99,6 +99,7 @@ fn world(script: &mut Script<'_>) -> World {
         up,
         active: None,
         metadata: 2 * limits::MIB,
+        utp: None,
         after_stay: Then::End,
     };
     let order = Order {

@@ -1,0 +1,194 @@
+//! Peers over uTP: who is called when, which of two attempts is kept, and who may call.
+
+use std::net::SocketAddr;
+
+use brooklet::base::{Duration, Time, limits};
+use brooklet::peer::EndReason;
+use brooklet::session::datagrams;
+use brooklet::session::streams::{self, Stream};
+use brooklet::torrent::{Report, Transport};
+use brooklet::utp::{Event, Utp};
+use brooklet::wire::extended::exchange::UTP;
+
+use crate::exchange;
+use crate::session::Bench;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// A client that speaks uTP, and a peer at the other end of the line.
+struct Pair {
+    bench: Bench,
+    peer: Utp,
+    addr: SocketAddr,
+    ours: SocketAddr,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let bench = Bench::getter_with(4, &[], |config, _| config.utp = Some(1 << 20));
+        Pair {
+            bench,
+            peer: Utp::new(1 << 20, 1 << 20, 9),
+            addr: SocketAddr::from(([192, 0, 2, 7], 6881)),
+            ours: SocketAddr::from(([192, 0, 2, 1], 6881)),
+        }
+    }
+
+    /// The datagrams that we send; those that are for the peer reach it if `arrive`.
+    fn sends(&mut self, arrive: bool) -> usize {
+        let (mut out, mut count, now) = (Vec::new(), 0, self.bench.now);
+        let utp = self.bench.session.utp.as_mut().unwrap();
+        while let Some(datagrams) = utp.transmit(&mut out, now) {
+            assert_eq!(datagrams.to, self.addr);
+            for bytes in out.chunks(datagrams.each) {
+                count += 1;
+                if arrive {
+                    self.peer.receive(self.ours, bytes, true, now);
+                }
+            }
+        }
+        count
+    }
+
+    /// What the peer sends reaches us.
+    fn answers(&mut self) {
+        let (mut out, now) = (Vec::new(), self.bench.now);
+        while let Some(datagrams) = self.peer.transmit(&mut out, now) {
+            for bytes in out.chunks(datagrams.each) {
+                datagrams::handle(&mut self.bench.session, self.addr, bytes, now);
+            }
+        }
+    }
+
+    fn streams(&mut self) -> Vec<Stream> {
+        let (session, now) = (&mut self.bench.session, self.bench.now);
+        std::iter::from_fn(|| streams::next(session, now)).collect()
+    }
+
+    fn connected(&self) -> Option<Transport> {
+        self.bench.reports.iter().find_map(|report| match report {
+            Report::Connected { transport, .. } => Some(*transport),
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn tcp_comes_first_and_utp_a_second_later() {
+    let mut pair = Pair::new();
+    let key = pair.bench.dials(pair.addr);
+    pair.bench.wait(limits::UTP_AFTER_TCP - MILLI);
+    assert_eq!(pair.sends(true), 0);
+    pair.bench.wait(MILLI);
+    assert_eq!(pair.sends(true), 1);
+    pair.answers();
+    let streams = pair.streams();
+    assert!(
+        matches!(streams[..], [Stream::Up(up, _)] if up == key),
+        "{streams:?}"
+    );
+    let hello = "handshake fast -TR3000-abcdefghi001";
+    pair.bench.says(key, hello);
+    assert_eq!(pair.connected(), Some(Transport::Utp));
+    // What TCP does now means nothing: it was given up.
+    assert!(!pair.bench.is_gone(key));
+}
+
+#[test]
+fn a_dial_that_tcp_answers_takes_its_call_back() {
+    let mut pair = Pair::new();
+    let key = pair.bench.dials(pair.addr);
+    pair.bench.wait(limits::UTP_AFTER_TCP);
+    assert_eq!(pair.sends(true), 1);
+    pair.bench.session.handle_connected(key, pair.bench.now);
+    assert_eq!(pair.sends(true), 1, "a reset");
+    pair.answers();
+    assert_eq!(pair.streams(), []);
+    pair.bench.says(key, "handshake fast -TR3000-abcdefghi001");
+    assert_eq!(pair.connected(), Some(Transport::Tcp));
+    assert!(pair.bench.session.utp.as_ref().unwrap().is_empty());
+}
+
+/// TCP fails at once, and uTP is tried at once; the dial fails by what TCP said.
+#[test]
+fn when_tcp_fails_utp_is_tried_at_once() {
+    let mut pair = Pair::new();
+    let key = pair.bench.dials(pair.addr);
+    let reason = EndReason::Network("it refused the connection".into());
+    pair.bench
+        .session
+        .handle_closed(key, reason, pair.bench.now);
+    pair.bench.turn();
+    assert!(!pair.bench.is_gone(key));
+    assert_eq!(pair.sends(false), 1);
+    pair.bench.wait(Duration::from_secs(1));
+    assert_eq!(pair.sends(false), 1);
+    pair.bench.wait(Duration::from_secs(2) + MILLI);
+    assert_eq!(pair.streams(), []);
+    pair.bench.turn();
+    assert!(pair.bench.is_gone(key));
+    let refused = |report: &Report| matches!(report, Report::Disconnected { reason, .. } if reason == "it refused the connection");
+    assert!(
+        pair.bench.reports.iter().any(refused),
+        "{:?}",
+        pair.bench.reports
+    );
+}
+
+#[test]
+fn who_is_said_to_speak_utp_is_called_sooner() {
+    let mut pair = Pair::new();
+    let mut bench = exchange::bench();
+    bench.session.utp = pair.bench.session.utp.take();
+    let key = exchange::dials_us(&mut bench, 1, Some(7000));
+    pair.addr = SocketAddr::from(([198, 51, 100, 1], 6881));
+    exchange::names(&mut bench, key, &[(pair.addr, UTP)]);
+    bench.turn();
+    bench.dialled(pair.addr).expect("it is dialed");
+    pair.bench = bench;
+    pair.bench.wait(limits::UTP_AFTER_TCP_KNOWN);
+    assert_eq!(pair.sends(false), 1);
+}
+
+#[test]
+fn a_peer_may_call_and_is_greeted_as_over_tcp() {
+    let mut pair = Pair::new();
+    pair.bench.turn();
+    let now = pair.bench.now;
+    let call = pair.peer.connect(pair.ours, 0, now).unwrap();
+    pair.answers();
+    assert_eq!(pair.streams(), [], "a call alone is nobody");
+    assert_eq!(pair.sends(true), 1);
+    assert_eq!(pair.peer.next_event(), Some(Event::Connected(0, call)));
+    pair.peer.write(call, b"\x13BitTorrent protocol", now);
+    pair.answers();
+    let streams = pair.streams();
+    let [Stream::Up(key, _), Stream::Readable(readable)] = streams[..] else {
+        panic!("{streams:?}");
+    };
+    assert_eq!(key, readable);
+    assert_eq!(pair.bench.session.connections(), 1);
+    // It goes away without a word.
+    pair.bench
+        .wait(limits::HANDSHAKE_TIME + Duration::from_secs(1));
+    assert_eq!(pair.bench.session.connections(), 0);
+}
+
+/// With all connections taken a caller is told so; nobody may call while no torrent wants peers.
+#[test]
+fn a_peer_that_is_not_taken_is_told() {
+    let mut pair = Pair::new();
+    let now: Time = pair.bench.now;
+    pair.bench.turn();
+    let call = pair.peer.connect(pair.ours, 0, now).unwrap();
+    pair.answers();
+    pair.sends(true);
+    pair.bench.session.stop_all("SIGINT", now);
+    pair.peer.write(call, b"\x13BitTorrent protocol", now);
+    pair.answers();
+    assert_eq!(pair.streams(), []);
+    pair.sends(true);
+    let events: Vec<Event> = std::iter::from_fn(|| pair.peer.next_event()).collect();
+    let gone = |event: &Event| matches!(event, Event::Gone(..));
+    assert!(events.iter().any(gone), "{events:?}");
+}
