@@ -160,12 +160,11 @@ impl Session {
         while let Some(key) = self.timers.next_due(now) {
             self.timers.disarm(key, &mut self.slots[key]);
             streams::call_if_due(self, key, now);
-            let slot = &mut self.slots[key];
-            if let Err(reason) = slot.handle_timeout(now) {
+            if let Err(reason) = self.slots[key].handle_timeout(now) {
                 self.hang_up(key, reason, now);
                 continue;
             }
-            if let Some((torrent, member)) = slot.peer_of_mut() {
+            if let Some((torrent, member)) = self.slots[key].peer_of_mut() {
                 let late = member.peer.take_late(now);
                 let lost = member.peer.take_lost(now);
                 let pieces = &mut self.torrents[torrent].awake_mut().pieces;
