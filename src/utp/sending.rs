@@ -254,7 +254,7 @@ impl Sender {
         }
         let mut last = 0;
         for (byte, bits) in sack.iter().enumerate().filter(|(_, bits)| **bits != 0) {
-            for bit in (0..8).filter(|bit| bits >> bit & 1 == 1) {
+            for bit in (0..8).filter(|bit| (bits >> bit) & 1 == 1) {
                 // The first bit stands for the second packet: the first one is missing.
                 let place = byte * 8 + bit + 1;
                 let Some(sent) = self.packets.get(place).copied() else {

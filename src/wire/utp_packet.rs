@@ -17,6 +17,7 @@ const REASON: u8 = 3;
 const PADDING: u8 = 200;
 /// Bytes that an extension has at most, with its own two in front.
 const LONGEST: usize = 2 + u8::MAX as usize;
+const ZEROS: [u8; u8::MAX as usize] = [0; u8::MAX as usize];
 
 /// What a packet is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,33 +94,30 @@ impl Packet {
 
     /// Appends the head and these extensions.
     pub fn encode_with(&self, extensions: Extensions<'_>, out: &mut Vec<u8>) {
-        let start = out.len();
-        self.encode_head(out);
-        let mut link = start + 1;
-        let mut extend = |kind, bytes: &[u8], zeros: usize| {
-            out[link] = kind;
-            link = out.len();
-            out.extend([0, (bytes.len() + zeros) as u8]);
-            out.extend_from_slice(bytes);
-            out.resize(out.len() + zeros, 0);
-        };
+        let reason = extensions.reason.map(u32::to_be_bytes);
+        let mut list: Vec<(u8, &[u8])> = Vec::new();
         if !extensions.sack.is_empty() {
-            extend(SACK, extensions.sack, 0);
+            list.push((SACK, extensions.sack));
         }
-        if let Some(reason) = extensions.reason {
-            extend(REASON, &reason.to_be_bytes(), 0);
-        }
+        list.extend(reason.iter().map(|reason| (REASON, &reason[..])));
         let mut left = extensions.padding;
         while left >= 2 {
-            let mut part = left.min(LONGEST);
+            let most = left.min(LONGEST);
             // A single byte left over would have no room for an extension's head.
-            part -= usize::from(left - part == 1);
-            extend(PADDING, &[], part - 2);
-            left -= part;
+            let part = most.saturating_sub(usize::from(left.saturating_sub(most) == 1));
+            let zeros = ZEROS.get(..part.saturating_sub(2)).unwrap_or_default();
+            list.push((PADDING, zeros));
+            left = left.saturating_sub(part);
+        }
+        let mut kinds = list.iter().map(|(kind, _)| *kind).chain([0]);
+        self.encode_head(kinds.next().unwrap_or(0), out);
+        for ((_, bytes), next) in list.iter().zip(kinds) {
+            out.extend([next, bytes.len() as u8]);
+            out.extend_from_slice(bytes);
         }
     }
 
-    fn encode_head(&self, out: &mut Vec<u8>) {
+    fn encode_head(&self, extension: u8, out: &mut Vec<u8>) {
         let kind: u8 = match self.kind {
             Kind::Data => 0,
             Kind::Fin => 1,
@@ -127,7 +125,7 @@ impl Packet {
             Kind::Reset => 3,
             Kind::Syn => 4,
         };
-        out.extend([(kind << 4) | VERSION, 0]);
+        out.extend([(kind << 4) | VERSION, extension]);
         out.extend(self.connection.to_be_bytes());
         for field in [self.timestamp, self.difference, self.window] {
             out.extend(field.to_be_bytes());

@@ -299,7 +299,7 @@ impl World {
 
 /// The byte at this place of each stream.
 fn byte_at(place: u64) -> u8 {
-    (place ^ place >> 8 ^ place >> 16) as u8
+    (place ^ (place >> 8) ^ (place >> 16)) as u8
 }
 
 impl End {

@@ -35,7 +35,7 @@ pub fn run(script: &[u8]) {
     while let Some((&step, behind)) = rest.split_first() {
         rest = behind;
         let end = usize::from(step & 1);
-        match step >> 1 & 7 {
+        match (step >> 1) & 7 {
             0 => write(&mut ends[end], step, now),
             1 => now = now + Duration::from_millis(u64::from(step) * 40),
             2 => {
