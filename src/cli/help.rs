@@ -57,8 +57,8 @@ macro_rules! finding {
                         (never done for private torrents)
       --no-lsd          do not search the local network (never done for private
                         torrents)
-      --no-utp          speak only TCP with peers: call none over uTP, and refuse
-                        those that call
+      --no-utp          speak only TCP with peers: call none over uTP, and
+                        refuse those that call
 "
     };
 }
