@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::connection::{Connection, State};
 use super::sending::Piece;
 use crate::base::{Time, limits};
-use crate::wire::utp_packet::{Extensions, HEAD, Kind, Packet};
+use crate::wire::utp_packet::{Extensions, HEAD, Kind, LEAD, Packet};
 
 /// Datagrams one behind the other, to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +21,9 @@ pub struct Datagrams {
 }
 
 /// Bytes of the extension that says why a connection ends.
-const REASON: usize = 6;
+const REASON: usize = LEAD + 6;
+/// Bytes by which a packet is made longer at least.
+const PADDING_LEAST: usize = LEAD + 2;
 
 /// Whether a datagram may be cut in several packets on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,7 +146,8 @@ impl Connection {
         }
         if unsent > largest && flying + largest <= window {
             if let Some(size) = self.mtu.next(now) {
-                return Some(Next::Padded(largest, size));
+                let len = largest.min(size - HEAD - PADDING_LEAST);
+                return Some(Next::Padded(len, size));
             }
         }
         Some(Next::New(len))
@@ -176,7 +179,7 @@ impl Connection {
         };
         let Some(piece) = piece else { return };
         let padding = match next {
-            Next::Padded(len, size) => size - HEAD - len,
+            Next::Padded(len, size) => size - HEAD - len - LEAD,
             _ => 0,
         };
         self.put_piece(piece, padding, room, now, out);
@@ -201,7 +204,7 @@ impl Connection {
             connection: self.receive_id,
             timestamp: now.as_micros() as u32,
             difference: 0,
-            window: limits::UTP_WINDOW as u32,
+            window: limits::UTP_WINDOW_LEAST as u32,
             seq: self.sender.next_number().wrapping_sub(1),
             ack: 0,
         };

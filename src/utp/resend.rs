@@ -7,6 +7,8 @@ use crate::base::{Duration, limits};
 pub(super) struct RoundTrips {
     /// Their mean, once one was measured.
     mean: Option<Duration>,
+    /// The shortest.
+    least: Option<Duration>,
     /// Their mean deviation.
     deviation: Duration,
     /// How often in a row the wait was for nothing.
@@ -16,6 +18,7 @@ pub(super) struct RoundTrips {
 impl RoundTrips {
     /// Takes one.
     pub(super) fn add(&mut self, sample: Duration) {
+        self.least = Some(self.least.map_or(sample, |least| least.min(sample)));
         match &mut self.mean {
             None => (self.mean, self.deviation) = (Some(sample), sample / 2),
             Some(mean) => {
@@ -28,6 +31,15 @@ impl RoundTrips {
     /// The mean; a second while none is known.
     pub(super) fn mean(&self) -> Duration {
         self.mean.unwrap_or(limits::UTP_RESEND_FIRST)
+    }
+
+    /// Bytes that the other end may have under way, so that it need not pause.
+    pub(super) fn window(&self) -> usize {
+        let trip = self.least.unwrap_or(limits::UTP_WINDOW_TRIP);
+        let trip = trip.min(limits::UTP_WINDOW_TRIP);
+        let part = trip.as_micros() as usize * (limits::UTP_WINDOW / 1_000);
+        let whole = limits::UTP_WINDOW_TRIP.as_micros() as usize / 1_000;
+        (part / whole).max(limits::UTP_WINDOW_LEAST)
     }
 
     /// How long to wait for an acknowledgement.

@@ -56,7 +56,7 @@ impl Strays {
             connection: call.connection,
             timestamp,
             difference: timestamp.wrapping_sub(call.timestamp),
-            window: limits::UTP_WINDOW as u32,
+            window: limits::UTP_WINDOW_LEAST as u32,
             seq: self.cookies.make(from, call.connection, call.seq, now),
             ack: call.seq,
         };

@@ -187,10 +187,11 @@ impl Utp {
 
     /// Reads from a connection.
     pub fn read(&mut self, key: Key, buffer: &mut [u8], now: Time) -> Read {
-        let most = self.most(key).min(limits::UTP_WINDOW);
+        let most = self.most(key);
         let Some(connection) = self.connections.get_mut(key) else {
             return Read::End;
         };
+        let most = most.min(connection.trips.window());
         let n = connection.receiver.read(buffer);
         let more = connection.receiver.is_readable();
         connection.notes.readable = more;
@@ -278,10 +279,11 @@ impl Utp {
             });
         }
         while let Some(key) = self.due.pop_front() {
-            let room = self.most(key).min(limits::UTP_WINDOW);
+            let room = self.most(key);
             let Some(connection) = self.connections.get_mut(key) else {
                 continue;
             };
+            let room = room.min(connection.trips.window());
             connection.notes.due = false;
             let room = room.saturating_sub(connection.receiver.bytes());
             let datagrams = connection.transmit(room, now, out);

@@ -11,6 +11,8 @@ const VERSION: u8 = 1;
 pub const HEAD: usize = 20;
 /// The extension that names packets which came beyond a gap.
 const SACK: u8 = 1;
+/// The extension of libutp with the bits of what its sender knows: eight bytes.
+const BITS: u8 = 2;
 /// The extension of libtorrent that says why a connection ends, in four bytes.
 const REASON: u8 = 3;
 /// An extension of ours that only makes a packet longer. Receivers pass over what they do not know.
@@ -18,6 +20,10 @@ const PADDING: u8 = 200;
 /// Bytes that an extension has at most, with its own two in front.
 const LONGEST: usize = 2 + u8::MAX as usize;
 const ZEROS: [u8; u8::MAX as usize] = [0; u8::MAX as usize];
+/// Bytes that stand in front of extensions that libutp does not know: it (Transmission) takes a
+/// packet whose first extension is 3 or more for one of an older version, and drops it. Empty bits
+/// in front of them say nothing and are taken by all.
+pub const LEAD: usize = 10;
 
 /// What a packet is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +77,7 @@ pub struct Extensions<'a> {
     pub sack: &'a [u8],
     /// See [`Body::reason`].
     pub reason: Option<u32>,
-    /// Bytes by which it is made longer: none, or at least two.
+    /// Bytes by which it is made longer: none, or at least two, beside [`LEAD`].
     pub padding: usize,
 }
 
@@ -98,6 +104,8 @@ impl Packet {
         let mut list: Vec<(u8, &[u8])> = Vec::new();
         if !extensions.sack.is_empty() {
             list.push((SACK, extensions.sack));
+        } else if reason.is_some() || extensions.padding >= 2 {
+            list.push((BITS, &[0; LEAD - 2]));
         }
         list.extend(reason.iter().map(|reason| (REASON, &reason[..])));
         let mut left = extensions.padding;
@@ -233,7 +241,7 @@ mod tests {
     }
 
     /// Whatever stands between head and content is read as it was written, and padding of any
-    /// length makes the packet longer by just that.
+    /// length makes the packet longer by just that; the first extension is one that libutp knows.
     #[test]
     fn what_is_written_is_read() {
         let packet = Packet::parse(&SYN).unwrap();
@@ -247,8 +255,14 @@ mod tests {
             };
             let mut out = Vec::new();
             packet.encode_with(extensions, &mut out);
-            let others = reason.map_or(0, |_| 6) + if sack.is_empty() { 0 } else { 6 };
+            let others = match (sack.len(), reason.is_some() || padding > 0) {
+                (0, false) => 0,
+                (0, true) => LEAD,
+                _ => 6,
+            };
+            let others = others + reason.map_or(0, |_| 6);
             assert_eq!(out.len(), HEAD + others + padding);
+            assert!(out[1] < 3, "libutp drops it");
             out.extend(b"content");
             let body = Body {
                 sack,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use brooklet::base::{Rng, Time};
 use brooklet::utp::{Event, Fragments, Key, Read, Reason, Utp};
 
+use crate::talk::assert_taken_by_libutp;
 use crate::tcp::{self, Reno};
 
 /// What IP and UDP put in front of a datagram.
@@ -282,6 +283,7 @@ impl World {
         while let Some(datagrams) = self.ends[end].utp.transmit(&mut out, now) {
             assert_eq!(datagrams.to, self.ends[1 - end].addr);
             for bytes in out.chunks(datagrams.each) {
+                assert_taken_by_libutp(bytes);
                 self.sent[end].0 += bytes.len() as u64;
                 self.sent[end].1 += 1;
                 let cut = datagrams.fragments == Fragments::Allowed;

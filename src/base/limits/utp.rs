@@ -64,6 +64,14 @@ pub const UTP_LINGER: Duration = Duration::from_secs(10);
 /// Bytes that the other end may send beyond what was read: a round trip of 300 ms at 50 Mbit/s.
 /// libtorrent offers half of it.
 pub const UTP_WINDOW: usize = 2 * MIB;
+/// The shortest round trip for which all of [`UTP_WINDOW`] is offered; for a shorter one as much
+/// less. What a peer nearby sends at once would overrun the socket.
+pub const UTP_WINDOW_TRIP: Duration = Duration::from_millis(100);
+/// Bytes that are offered in any case, as Transmission offers.
+pub const UTP_WINDOW_LEAST: usize = 256 * KIB;
+/// Bytes that may wait in the UDP socket, as far as the system allows: windows of several peers,
+/// with what the system takes beside the bytes of a packet.
+pub const UDP_BUFFER: usize = 2 * MIB;
 /// Bytes that wait to be sent in front of what is under way: one large block, so that a write need
 /// not be cut in many.
 pub const UTP_AHEAD: usize = 160 * KIB;

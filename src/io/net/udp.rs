@@ -339,6 +339,8 @@ fn sent(result: io::Result<usize>) -> io::Result<()> {
 
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket::bound(addr, SocketType::DGRAM)?;
+    // With less room more has to be sent again.
+    let _ = sockopt::set_socket_recv_buffer_size(&socket, limits::UDP_BUFFER);
     Ok(UdpSocket::from_std(socket.into()))
 }
 
