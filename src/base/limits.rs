@@ -106,6 +106,10 @@ pub const NEAR: Duration = Duration::from_millis(1);
 /// With more of them blocks wait in socket buffers and leave the cache, which cost a fifth of a
 /// download's processor time.
 pub const DEPTH_NEAR: usize = 32;
+/// A near peer whose blocks take longer than this on average is asked for more: with so few it
+/// sends at most 10 MB/s. Transmission looks twice a second for requests that came while it had
+/// none.
+pub const NEAR_MEAN: Duration = Duration::from_millis(50);
 /// Requests in flight are what a peer sends in this time at its rate: long enough for any round
 /// trip and a disk's pause.
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);

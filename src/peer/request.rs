@@ -92,7 +92,7 @@ impl Requests {
         }
         let depth = if self.is_snubbing(now) {
             1
-        } else if self.quickest < limits::NEAR.as_secs_f64() {
+        } else if self.is_near() {
             self.depth.min(limits::DEPTH_NEAR)
         } else {
             self.depth
@@ -105,6 +105,12 @@ impl Requests {
         } else {
             room
         }
+    }
+
+    /// Whether few requests in flight keep the peer busy.
+    fn is_near(&self) -> bool {
+        let once = self.quickest < limits::NEAR.as_secs_f64();
+        once && self.mean < limits::NEAR_MEAN.as_secs_f64()
     }
 
     /// How many are in flight.

@@ -78,6 +78,33 @@ fn requests_in_flight_to_a_near_peer() {
     assert_about(in_flight(near, 100, 5), limits::DEPTH_MOST);
 }
 
+/// A near peer answers what waits twice a second, all at once: with few requests in flight it would
+/// be idle most of the time.
+#[test]
+fn requests_in_flight_to_a_near_peer_that_pauses() {
+    let (mut requests, mut down) = (Requests::default(), Meter::new(micros(0)));
+    let (mut asked, mut next, mut most) = (VecDeque::new(), 0, 0);
+    let pause = limits::NEAR_MEAN.as_micros() as u64 * 10;
+    let quick = limits::NEAR.as_micros() as u64 / 2;
+    for at in [0, quick]
+        .into_iter()
+        .chain((1..60).map(|turn| turn * pause))
+    {
+        let now = micros(at);
+        for number in asked.drain(..) {
+            down.add(u64::from(BLOCK), now);
+            requests.on_block(block(number), &down, now);
+        }
+        while requests.room(now) > 0 {
+            requests.ask(block(next), now);
+            asked.push_back(next);
+            next += 1;
+        }
+        most = most.max(requests.len());
+    }
+    assert!(most > limits::DEPTH_NEAR * 8, "{most}");
+}
+
 /// Requests to a peer that takes so long for each block, after some of them; the time by then.
 fn slow(seconds: u64, blocks: u32) -> (Requests, Time) {
     let (mut requests, down) = (Requests::default(), Meter::new(micros(0)));
