@@ -12,12 +12,18 @@ const SHORT_MESSAGE: usize = 32;
 pub struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
+    /// Bytes of our handshake that are still to be sent, before all others.
+    handshake: usize,
 }
 
 impl Outbox {
-    /// These bytes are in line, and nothing else.
-    pub fn new(bytes: Vec<u8>) -> Outbox {
-        Outbox { bytes, sent: 0 }
+    /// What is left of our handshake is in line, and nothing else.
+    pub fn new(handshake: Vec<u8>) -> Outbox {
+        Outbox {
+            handshake: handshake.len(),
+            bytes: handshake,
+            sent: 0,
+        }
     }
 
     /// Puts a message in line.
@@ -30,6 +36,11 @@ impl Outbox {
         message.encode(&mut self.bytes);
     }
 
+    /// How many bytes of that are our handshake's.
+    pub fn handshake(&self) -> usize {
+        self.handshake
+    }
+
     /// What is to be sent.
     pub fn waiting(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
@@ -39,6 +50,7 @@ impl Outbox {
     pub fn on_sent(&mut self, most: usize) -> usize {
         let part = most.min(self.waiting().len());
         self.sent = self.sent.saturating_add(part);
+        self.handshake = self.handshake.saturating_sub(part);
         self.drop_sent();
         part
     }

@@ -222,6 +222,11 @@ impl Peer {
         first.chain(bytes.map(Segment::Bytes)).chain(others)
     }
 
+    /// How many bytes of that are our handshake's: they come first.
+    pub fn unsaid_handshake(&self) -> usize {
+        self.out.handshake()
+    }
+
     /// Notes how many bytes of that were sent. Returns how many of them were content.
     pub fn transmitted(&mut self, bytes: usize, now: Time) -> u64 {
         if bytes == 0 {

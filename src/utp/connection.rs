@@ -119,6 +119,8 @@ pub(super) struct Notes {
     pub armed: Option<Time>,
     /// Bytes that are counted for it.
     pub counted: usize,
+    /// The number of the call by which the other end began it.
+    pub call: Option<u16>,
     /// Why it is over.
     pub gone: Option<Gone>,
 }
@@ -145,6 +147,7 @@ impl Connection {
         let mut connection = Connection::new(from, (id.wrapping_add(1), id), now);
         connection.sender = Sender::new(ours);
         connection.receiver = Receiver::new(theirs);
+        connection.notes.call = Some(theirs);
         connection
     }
 

@@ -126,7 +126,7 @@ impl Connection {
             let may = flying == 0 || flying + len <= window;
             return may.then_some(Next::Again);
         }
-        let unsent = self.sender.unsent();
+        let unsent = self.sender.unsent_together();
         let largest = self.mtu.known() - HEAD;
         let len = unsent.min(largest);
         if len == 0 || !self.sender.has_numbers() {

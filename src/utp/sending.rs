@@ -15,6 +15,8 @@ pub(super) struct Sender {
     base: u64,
     /// Where the part begins that was not cut into packets.
     cut: u64,
+    /// A packet ends here.
+    edge: u64,
     /// Packets that are not acknowledged, or come after one that is not.
     packets: VecDeque<Sent>,
     /// The number of the first of them, or of the next one.
@@ -101,6 +103,7 @@ impl Sender {
             ring: VecDeque::new(),
             base: 0,
             cut: 0,
+            edge: 0,
             packets: VecDeque::new(),
             first: number,
             flying: 0,
@@ -131,6 +134,17 @@ impl Sender {
     /// Bytes that were not sent.
     pub(super) fn unsent(&self) -> usize {
         self.ring.len() - (self.cut - self.base) as usize
+    }
+
+    /// Bytes that were not sent and may go into one packet.
+    pub(super) fn unsent_together(&self) -> usize {
+        let edge = self.edge.checked_sub(self.cut).filter(|&before| before > 0);
+        edge.map_or(self.unsent(), |before| before as usize)
+    }
+
+    /// A packet ends behind what was written.
+    pub(super) fn end_packet(&mut self) {
+        self.edge = self.base + self.ring.len() as u64;
     }
 
     /// Whether anything waits for an acknowledgement.

@@ -12,6 +12,9 @@ use crate::wire::utp_packet::{HEAD, Kind, Packet};
 #[derive(Debug)]
 pub(super) struct Strays {
     cookies: Cookies,
+    /// Connections that peers began and that ended lately: whose, its number there and that of the
+    /// call; and when it ended.
+    ended: VecDeque<((SocketAddr, u16, u16), Time)>,
     answers: VecDeque<(SocketAddr, Packet)>,
     since: Time,
     answered: u32,
@@ -23,6 +26,7 @@ impl Strays {
     pub(super) fn new(secret: u64) -> Strays {
         Strays {
             cookies: Cookies(secret),
+            ended: VecDeque::new(),
             answers: VecDeque::new(),
             since: Time::default(),
             answered: 0,
@@ -31,7 +35,8 @@ impl Strays {
     }
 
     /// The numbers of a call and of our answer to it, if this packet is one of the first that
-    /// followed: the very first may be lost, or late.
+    /// followed: the very first may be lost, or late. A late copy of one opens no connection again
+    /// that has ended.
     pub(super) fn admits(
         &self,
         from: SocketAddr,
@@ -45,7 +50,23 @@ impl Strays {
         let mut calls = (1..=limits::UTP_FIRST).map(|before| packet.seq.wrapping_sub(before));
         let is_known = |call: &u16| self.cookies.is_valid(cookie, (from, id, *call), now);
         let call = calls.find(is_known).filter(|_| packet.kind == Kind::Data);
+        let call = call.filter(|&call| {
+            let mut ended = self.ended.iter();
+            let name = (from, id, call);
+            !ended.any(|&(name_of, at)| name_of == name && !is_void(at, now))
+        });
         call.map(|call| (call, cookie))
+    }
+
+    /// A connection that a peer began by this call has ended.
+    pub(super) fn on_ended(&mut self, from: SocketAddr, id: u16, call: u16, now: Time) {
+        while let Some(&(_, at)) = self.ended.front() {
+            if !is_void(at, now) && self.ended.len() < limits::UTP_ENDED {
+                break;
+            }
+            self.ended.pop_front();
+        }
+        self.ended.push_back(((from, id, call), now));
     }
 
     /// Answers a call.
@@ -109,4 +130,9 @@ impl Strays {
         packet.encode(out);
         Some((to, HEAD))
     }
+}
+
+/// Whether the number of an answer that was given before this moment proves nothing any more.
+fn is_void(at: Time, now: Time) -> bool {
+    now.since(at) >= limits::UTP_COOKIES * 2
 }

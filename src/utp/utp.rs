@@ -232,6 +232,13 @@ impl Utp {
         taken
     }
 
+    /// What is written to a connection next goes into another packet than what was written before.
+    pub fn end_packet(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.sender.end_packet();
+        }
+    }
+
     /// Closes a connection: what was written is sent, and then that this is the end, and why.
     pub fn close(&mut self, key: Key, reason: Reason, now: Time) {
         if let Some(connection) = self.connections.get_mut(key) {
@@ -335,7 +342,7 @@ impl Utp {
         let connection = &mut self.connections[key];
         self.used = self.used + bytes - std::mem::replace(&mut connection.notes.counted, bytes);
         if connection.is_over() {
-            return self.forget(key);
+            return self.forget(key, now);
         }
         if !connection.notes.due && connection.wants_to_send(now) {
             connection.notes.due = true;
@@ -366,8 +373,12 @@ impl Utp {
         }
     }
 
-    fn forget(&mut self, key: Key) {
+    fn forget(&mut self, key: Key, now: Time) {
         let connection = self.connections.remove(key);
+        if let Some(call) = connection.notes.call {
+            let (from, id) = (connection.to, connection.send_id);
+            self.strays.on_ended(from, id, call, now);
+        }
         self.named.remove(&(connection.to, connection.receive_id));
         if let Some(at) = connection.notes.armed {
             self.timers.remove(&(at, key));

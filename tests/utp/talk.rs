@@ -247,6 +247,63 @@ fn the_first_packet_after_a_call_may_be_late() {
     assert_eq!(read(&mut talk, key), b"ab");
 }
 
+/// A copy of the packet that opened a connection comes when that has ended: it opens none again, and
+/// that of another call does. How many are remembered is bounded, and how long.
+#[test]
+fn a_late_copy_opens_no_connection_again() {
+    let mut talk = Talk::new();
+    let (_, number) = talk.is_called();
+    let first = packet(Kind::Data, 701, 10, number.wrapping_sub(1));
+    talk.passes(50);
+    talk.says();
+    talk.hears(&packet(Kind::Reset, 701, 0, 0), &[], &[]);
+    talk.events();
+    assert!(talk.utp.is_empty());
+    talk.hears(&first, &[], b"again");
+    assert!(talk.utp.is_empty() && talk.events().is_empty());
+    assert_eq!(talk.says_one().packet.kind, Kind::Reset);
+    let mut opened = 0;
+    for call in 0..limits::UTP_ENDED as u16 + 1 {
+        let (id, seq) = (1_000 + 2 * call, 5 + call);
+        talk.passes(5);
+        talk.hears(&packet(Kind::Syn, id, seq, 0), &[], &[]);
+        let answer = talk.says_one().packet;
+        let data = packet(Kind::Data, id + 1, seq + 1, answer.seq.wrapping_sub(1));
+        for copy in 0..2 {
+            talk.hears(&data, &[], b"x");
+            opened += talk.events().len();
+            assert_eq!(talk.utp.is_empty(), copy == 1);
+            talk.hears(&packet(Kind::Reset, id + 1, 0, 0), &[], &[]);
+            talk.says();
+        }
+    }
+    assert_eq!(opened, limits::UTP_ENDED + 1);
+    // The first of all is forgotten by now.
+    talk.passes(1_001);
+    talk.hears(&first, &[], b"again");
+    assert_eq!(talk.events().len(), 1);
+    talk.hears(&packet(Kind::Reset, 701, 0, 0), &[], &[]);
+    talk.says();
+    // By then our answer has another number: it is another connection.
+    talk.passes(2 * limits::UTP_COOKIES.as_millis() as u64);
+    talk.is_called();
+}
+
+/// What is written after our handshake goes into another packet than that, however little it is.
+#[test]
+fn a_packet_ends_where_it_is_told_to() {
+    let mut talk = Talk::new();
+    let (key, _) = talk.is_called();
+    talk.says();
+    talk.utp.write(key, b"handshake", talk.now);
+    talk.utp.end_packet(key);
+    talk.utp.write(key, b"bitfield", talk.now);
+    talk.utp.write(key, b"unchoke", talk.now);
+    let said = talk.says();
+    let said: Vec<&[u8]> = said.iter().map(|said| &said.content[..]).collect();
+    assert_eq!(said, [&b"handshake"[..], b"bitfieldunchoke"]);
+}
+
 #[test]
 fn a_peer_that_calls_is_heard_and_answered() {
     let mut talk = Talk::new();
@@ -442,7 +499,8 @@ fn room_that_was_used_up_is_told_of_again() {
 /// our socket: Transmission then sends one packet in half a second. One far away needs more.
 #[test]
 fn room_grows_with_the_way_to_the_peer() {
-    let windows = [1, 50, 400].map(|millis| {
+    let trip = limits::UTP_WINDOW_TRIP.as_millis() as u64;
+    let windows = [1, trip / 2, trip * 4].map(|millis| {
         let mut talk = Talk::new();
         let (key, id, number) = talk.calls();
         talk.utp.write(key, b"hello", talk.now);
@@ -452,7 +510,7 @@ fn room_grows_with_the_way_to_the_peer() {
         talk.passes(40);
         talk.says_one().packet.window
     });
-    // Five bytes are not read, and the call was answered after 100 ms.
+    // Five bytes are not read, and the call was answered after a whole such trip.
     let whole = limits::UTP_WINDOW / 1_000 * 1_000;
     let told = [limits::UTP_WINDOW_LEAST, whole / 2, whole].map(|room| room as u32 - 5);
     assert_eq!(windows, told);

@@ -99,6 +99,9 @@ pub const UTP_COOKIES: Duration = Duration::from_secs(30);
 /// Packets after a call of which the first to come opens the connection: each is looked for by
 /// hashes, and makes it likelier that a forged one is right: by one in 32,768.
 pub const UTP_FIRST: u16 = 4;
+/// Connections that peers began and that ended in the last two periods of [`UTP_COOKIES`] which are
+/// remembered, so that a late copy of a packet does not open one again: 48 bytes each.
+pub const UTP_ENDED: usize = 512;
 /// Connections at one time that end or have just begun, beside those of peers: each takes half a
 /// kilobyte.
 pub const UTP_CONNECTIONS: usize = 2_048;
@@ -110,5 +113,8 @@ pub const UTP_BATCH_BYTES: usize = 65_000;
 pub const SEND_AGAIN: Duration = Duration::from_millis(1);
 /// A dial goes over uTP, too, when TCP was not answered for this long.
 pub const UTP_AFTER_TCP: Duration = Duration::from_secs(1);
-/// The same where another peer says that uTP is spoken there (BEP 11).
+/// The same where another peer says that uTP is spoken there (BEP 11), or uTP was spoken before.
 pub const UTP_AFTER_TCP_KNOWN: Duration = Duration::from_millis(250);
+/// When TCP has failed, a call over uTP is given up after this long and twice the time that TCP
+/// took: one that refuses TCP is there, and answers at once if it speaks uTP.
+pub const UTP_AFTER_REFUSED: Duration = Duration::from_millis(500);

@@ -50,8 +50,7 @@ pub fn run(script: &[u8]) {
             4 => flying.reverse(),
             5 => flying.extend(flying.last().cloned()),
             6 if step & 0xf0 == 0xf0 => {
-                // A datagram that comes again may open it anew.
-                honest = false;
+                // A datagram that comes again opens none anew.
                 for key in std::mem::take(&mut ends[end].keys) {
                     ends[end].utp.close(key, Reason::None, now);
                 }
