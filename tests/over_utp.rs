@@ -9,6 +9,7 @@ use std::time::Instant;
 use brooklet::base::{InfoHash, PeerId, Time};
 use brooklet::utp::{Event, Key, Read, Reason, Utp};
 use brooklet::wire::Handshake;
+use brooklet::wire::utp_packet::Packet;
 
 use support::bench::{Bench, SOON, checked, listening};
 use support::json::Json;
@@ -19,6 +20,8 @@ struct Peer {
     utp: Utp,
     began: Instant,
     heard: Vec<u8>,
+    /// Bytes of content of each packet that came.
+    packets: Vec<usize>,
     key: Option<Key>,
     over: bool,
 }
@@ -33,6 +36,7 @@ impl Peer {
             utp: Utp::new(1 << 20, 1 << 20, 5),
             began: Instant::now(),
             heard: Vec::new(),
+            packets: Vec::new(),
             key: None,
             over: false,
         }
@@ -67,6 +71,9 @@ impl Peer {
                 }
             }
             if let Ok((len, from)) = self.socket.recv_from(&mut buffer) {
+                let (_, body) = Packet::read(&buffer[..len]).unwrap();
+                self.packets
+                    .extend((!body.content.is_empty()).then_some(body.content.len()));
                 self.utp.receive(from, &buffer[..len], true, self.now());
             }
             while let Some(event) = self.utp.next_event() {
@@ -115,6 +122,7 @@ fn a_peer_that_calls_over_utp_is_served() {
     });
     assert_eq!(peer.heard[..20], handshake[..20]);
     assert_eq!(peer.heard[28..48], handshake[28..48]);
+    assert_eq!(peer.packets[0], 68, "the handshake has a packet of its own");
     let event = seed.event("peer", SOON);
     assert_eq!(event.get("transport").text(), "utp");
     // Interested; and a block once we may ask.

@@ -11,6 +11,7 @@ use super::net::{PeerSocket, tcp};
 use super::reactor::Reactor;
 use crate::base::{BLOCK, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Segment};
+use crate::session::streams;
 use crate::wire::message::{PIECE_HEADER, piece_header};
 
 /// Bytes written to one socket at a time. With more, much would be read from the page cache for
@@ -146,7 +147,9 @@ impl Reactor {
             return Left::Nothing;
         }
         let utp = self.session.utp.as_deref();
-        let room = self.sockets.get(key).map_or(0, |socket| socket.room(utp));
+        let greeting = streams::unsaid_greeting(&self.session, key);
+        let socket = self.sockets.get(key);
+        let room = socket.map_or(0, |socket| socket.room(utp, greeting));
         let filled = self.fill(key, allowance, room);
         if filled.bytes == 0 && filled.lost.is_none() {
             return Left::Throttled;
@@ -156,6 +159,9 @@ impl Reactor {
         };
         let sealed = self.session.seal(key, &mut self.buffer[..filled.bytes]);
         let written = socket.write(sealed, self.session.utp.as_deref_mut(), now);
+        if greeting > 0 {
+            socket.end_packet(self.session.utp.as_deref_mut());
+        }
         let left = if socket.writable {
             Left::More
         } else {
@@ -210,7 +216,7 @@ impl Reactor {
         // Before its torrent is known a peer is told nothing but what hides that.
         let torrent = self.session.torrent_of(key);
         let Some(torrent) = torrent.filter(|&torrent| self.store.has(torrent)) else {
-            return self.fill_words(key);
+            return self.fill_words(key, most);
         };
         let mut sending = self.store.sending(torrent);
         for segment in self.session.transmit(key) {
@@ -268,12 +274,12 @@ impl Reactor {
     }
 
     /// Fills the buffer with messages alone, for a torrent that has no files yet or is not known.
-    fn fill_words(&mut self, key: usize) -> Filled {
+    fn fill_words(&mut self, key: usize, most: usize) -> Filled {
         let mut filled = Filled::default();
         for segment in self.session.transmit(key) {
             if let Segment::Bytes(bytes) = segment {
                 let at = filled.bytes;
-                let part = bytes.len().min(WRITE.min(self.buffer.len()) - at);
+                let part = bytes.len().min(most - at);
                 self.buffer[at..at + part].copy_from_slice(&bytes[..part]);
                 filled.bytes += part;
             }

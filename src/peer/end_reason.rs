@@ -19,6 +19,8 @@ pub enum EndReason {
     OtherForm(Box<EndReason>),
     /// It did not find the keys of its encrypted handshake: it is dialed again, with other keys.
     OtherKeys,
+    /// Over TCP it took no form, for this reason: it is called over uTP.
+    OtherWay(Box<EndReason>),
     /// More peers at once begin encrypted handshakes than are answered.
     KeyFlood,
     /// The handshake names a torrent that we do not have, or that is paused, queued, failed or
@@ -99,6 +101,7 @@ impl EndReason {
             EndReason::TooEarly
             | EndReason::OtherForm(_)
             | EndReason::OtherKeys
+            | EndReason::OtherWay(_)
             | EndReason::KeyFlood
             | EndReason::Duplicate
             | EndReason::ConnectTimeout
@@ -153,6 +156,7 @@ impl fmt::Display for EndReason {
                 )
             }
             EndReason::OtherKeys => write!(f, "it hangs up: it is dialed again with other keys"),
+            EndReason::OtherWay(why) => write!(f, "{why}; it is called over uTP"),
             EndReason::KeyFlood => write!(f, "too many begin encrypted handshakes at once"),
             EndReason::NotServed => {
                 write!(f, "it asked for a torrent that is not shared here now")
@@ -209,6 +213,7 @@ mod tests {
             EndReason::Encryption("no keys"),
             EndReason::OtherForm(Box::new(EndReason::Closed)),
             EndReason::OtherKeys,
+            EndReason::OtherWay(Box::new(EndReason::Closed)),
             EndReason::KeyFlood,
             EndReason::OtherTorrent,
             EndReason::TooEarly,

@@ -398,7 +398,8 @@ impl Session {
             return;
         };
         let setting = self.config.us.encryption;
-        let reason = shielding::why(slot, (&mut self.torrents, setting), reason);
+        let (context, utp) = ((&mut self.torrents, setting), self.utp.is_some());
+        let reason = shielding::why(slot, context, utp, reason);
         self.timers.disarm(key, slot);
         let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
         let (torrent, greeted) = (slot.torrent, slot.member().is_some());

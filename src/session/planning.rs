@@ -159,7 +159,7 @@ impl Session {
     fn update_slots(&mut self, now: Time) {
         while let Some(key) = self.timers.next_due(now) {
             self.timers.disarm(key, &mut self.slots[key]);
-            streams::call_if_due(self, key, now);
+            streams::handle_call_timeout(self, key, now);
             if let Err(reason) = self.slots[key].handle_timeout(now) {
                 self.hang_up(key, reason, now);
                 continue;
@@ -404,14 +404,11 @@ impl Session {
             let Some(torrent) = first.take().or_else(next) else {
                 break;
             };
-            let Some(mut slot) = self.torrents[torrent].dial(&self.config.us, now) else {
+            let Some(slot) = self.torrents[torrent].dial(&self.config.us, now) else {
                 break;
             };
-            let addr = slot.addr();
             self.connections.on_dial(now);
-            streams::prepare_call(self, &mut slot, torrent, now);
-            let key = self.add_slot(slot);
-            self.effects.push_back(Effect::Dial { key, addr });
+            streams::dial(self, slot, torrent, now);
             self.torrents.refile(torrent);
         }
     }

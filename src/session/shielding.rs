@@ -7,7 +7,7 @@ use crate::mse::keys::KEY;
 use crate::mse::shield::Terms;
 use crate::mse::{Encryption, Rc4, Refused, Shield};
 use crate::peer::{EndReason, Greeting};
-use crate::torrent::{Machine, Slot};
+use crate::torrent::{Machine, Slot, Transport};
 use crate::wire::Foreign;
 use crate::wire::handshake::PROTOCOL;
 
@@ -216,10 +216,12 @@ fn reason_of(refused: Refused) -> EndReason {
 }
 
 /// Why a connection ends: if the peer has not taken the form in which it was dialed, it is dialed
-/// in the other one, or once more with other keys.
+/// in the other one, or once more with other keys; if it has taken none over TCP, it is called over
+/// `utp`, where that is spoken.
 pub(super) fn why(
     slot: &Slot,
     (torrents, setting): (&mut Torrents, Encryption),
+    utp: bool,
     reason: EndReason,
 ) -> EndReason {
     let untaken = match (slot.greeting(), &slot.shield) {
@@ -242,11 +244,17 @@ pub(super) fn why(
     let Some(torrent) = torrent.filter(|it| it.life.is_among_peers()) else {
         return reason;
     };
+    let silent = reason == EndReason::HandshakeTimeout;
+    // What is no BitTorrent at all over TCP is none over uTP.
+    let hung_up = silent || matches!(reason, EndReason::Closed | EndReason::Network(_));
+    let may_call = utp && hung_up && slot.way.transport == Transport::Tcp;
     let misread = slot.shield.as_deref().is_some_and(Shield::is_misread);
     if misread && torrent.candidates.try_other_keys(addr) {
         EndReason::OtherKeys
     } else if torrent.candidates.try_other_form(addr, setting) {
         EndReason::OtherForm(Box::new(reason))
+    } else if may_call && torrent.candidates.try_utp(addr, silent) {
+        EndReason::OtherWay(Box::new(reason))
     } else {
         reason
     }

@@ -3,9 +3,10 @@
 //! [`Utp::transmit`](crate::utp::Utp::transmit) says.
 
 use super::session::Session;
-use crate::base::{PeerKey, Time, TorrentKey, limits};
+use crate::base::{Duration, PeerKey, Time, TorrentKey, limits};
 use crate::peer::EndReason;
-use crate::torrent::{Slot, Transport};
+use crate::torrent::candidates::Tcp;
+use crate::torrent::{Effect, Slot, Transport};
 use crate::utp::{Event, Gone, Key, Reason};
 use crate::wire::extended::exchange::UTP;
 
@@ -60,6 +61,10 @@ fn connected(session: &mut Session, key: PeerKey, call: Key, now: Time) -> Optio
     let slot = session.slots.get_mut(key);
     let slot = slot.filter(|slot| slot.is_dialing() && slot.way.utp == Some(call))?;
     slot.way.transport = Transport::Utp;
+    let (addr, torrent) = (slot.addr(), slot.torrent);
+    if let Some(torrent) = torrent.and_then(|torrent| session.torrents.get_mut(torrent)) {
+        torrent.candidates.mark(addr, UTP);
+    }
     session.handle_connected(key, now);
     Some(Stream::Up(key, call))
 }
@@ -72,9 +77,7 @@ fn gone(session: &mut Session, (key, call): (PeerKey, Key), why: Gone, now: Time
     slot.way.utp = None;
     if slot.is_dialing() {
         // TCP may still be answered.
-        if let Some(reason) = slot.way.failed.take() {
-            session.hang_up(key, reason, now);
-        }
+        give_up(session, key, now);
         return;
     }
     let words = match why {
@@ -84,15 +87,39 @@ fn gone(session: &mut Session, (key, call): (PeerKey, Key), why: Gone, now: Time
     session.hang_up(key, EndReason::Network(words.into()), now);
 }
 
-/// Says when the peer of a dial that is begun now, over TCP, is called over uTP as well.
-pub(super) fn prepare_call(session: &Session, slot: &mut Slot, torrent: TorrentKey, now: Time) {
-    let marks = session.torrents[torrent].candidates.flags(slot.addr());
-    let wait = if marks & UTP != 0 {
+/// How many bytes there are to be sent up to the end of our handshake, if messages follow it.
+pub fn unsaid_greeting(session: &Session, key: PeerKey) -> usize {
+    session.slots.get(key).map_or(0, Slot::unsaid_greeting)
+}
+
+/// Dials a peer over TCP, and calls it over uTP later; or over uTP alone.
+pub(super) fn dial(session: &mut Session, mut slot: Slot, torrent: TorrentKey, now: Time) {
+    let addr = slot.addr();
+    let tcp = session.utp.is_none() || prepare_call(session, &mut slot, torrent, now);
+    let key = session.add_slot(slot);
+    if tcp {
+        session.effects.push_back(Effect::Dial { key, addr });
+    }
+}
+
+/// Says when the peer of a dial is called over uTP, and whether it is dialed over TCP.
+fn prepare_call(session: &mut Session, slot: &mut Slot, torrent: TorrentKey, now: Time) -> bool {
+    let (addr, candidates) = (slot.addr(), &mut session.torrents[torrent].candidates);
+    slot.way.failed = match candidates.tcp(addr) {
+        Tcp::Tried => None,
+        Tcp::HungUp => Some(EndReason::Closed),
+        Tcp::Silent => Some(EndReason::HandshakeTimeout),
+    };
+    let tcp = slot.way.failed.is_none();
+    let wait = if !tcp {
+        Duration::ZERO
+    } else if candidates.flags(addr) & UTP != 0 {
         limits::UTP_AFTER_TCP_KNOWN
     } else {
         limits::UTP_AFTER_TCP
     };
-    slot.way.call_at = session.utp.is_some().then(|| now + wait);
+    slot.way.call_at = Some(now + wait);
+    tcp
 }
 
 /// Deadlines of connections over uTP that have passed.
@@ -102,12 +129,33 @@ pub(super) fn handle_timeout(session: &mut Session, now: Time) {
     }
 }
 
-/// Calls a peer over uTP if TCP was not answered for so long.
-pub(super) fn call_if_due(session: &mut Session, key: PeerKey, now: Time) {
+/// Calls a peer over uTP if TCP was not answered for so long, and gives a call up that is not
+/// answered either.
+pub(super) fn handle_call_timeout(session: &mut Session, key: PeerKey, now: Time) {
     let slot = &mut session.slots[key];
-    if slot.call_at().is_some_and(|at| at <= now) {
+    if slot.call_deadline().is_none_or(|at| at > now) {
+        return;
+    }
+    if slot.way.until.take_if(|at| *at <= now).is_some() {
+        give_up(session, key, now);
+    } else {
         slot.way.call_at = None;
         call(session, key, now);
+        if session.slots[key].way.utp.is_none() {
+            give_up(session, key, now);
+        }
+    }
+}
+
+/// A call is not answered: the dial is over if TCP has failed.
+fn give_up(session: &mut Session, key: PeerKey, now: Time) {
+    let slot = &mut session.slots[key];
+    if let Some(reason) = slot.way.failed.take() {
+        let (addr, torrent) = (slot.addr(), slot.torrent);
+        if let Some(torrent) = torrent.and_then(|torrent| session.torrents.get_mut(torrent)) {
+            torrent.candidates.on_unanswered(addr);
+        }
+        session.hang_up(key, reason, now);
     }
 }
 
@@ -136,11 +184,17 @@ pub(super) fn goes_on(session: &mut Session, key: PeerKey, reason: &EndReason, n
     if slot.way.call_at.take().is_some() {
         call(session, key, now);
     }
-    let way = &mut session.slots[key].way;
-    if way.utp.is_some() {
-        way.failed = Some(reason.clone());
+    let slot = &mut session.slots[key];
+    let goes_on = slot.way.utp.is_some();
+    if goes_on {
+        // A peer that refuses TCP is there: if it speaks uTP, it answers as soon.
+        let trip = now.since(slot.since());
+        slot.way.until = Some(now + limits::UTP_AFTER_REFUSED + trip * 2);
+        slot.way.failed = Some(reason.clone());
+        let deadline = slot.greeting_deadline();
+        session.arm(key, deadline);
     }
-    way.utp.is_some()
+    goes_on
 }
 
 /// A connection is over.

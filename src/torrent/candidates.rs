@@ -10,6 +10,7 @@ mod hosts;
 use std::net::SocketAddr;
 
 use forms::Known;
+pub use forms::Tcp;
 
 use super::dial_order::{Again, DialOrder, DialPlace};
 use super::ports::Ports;

@@ -129,15 +129,15 @@ impl Slot {
         self.greeting().is_some_and(Greeting::is_dialing)
     }
 
-    /// When its peer is to be called over uTP.
-    pub fn call_at(&self) -> Option<Time> {
-        self.way.call_at.filter(|_| self.is_dialing())
+    /// When its peer is to be called over uTP, or the call to be given up.
+    pub fn call_deadline(&self) -> Option<Time> {
+        sooner(self.way.call_at, self.way.until).filter(|_| self.is_dialing())
     }
 
     /// When a slot whose handshakes are not done is to be looked at.
     pub fn greeting_deadline(&self) -> Option<Time> {
         let greeting = self.greeting().and_then(Greeting::next_deadline);
-        sooner(greeting, self.call_at())
+        sooner(greeting, self.call_deadline())
     }
 
     /// Whether the network connection is up and the peer has sent nothing but its handshake.
@@ -199,6 +199,13 @@ impl Slot {
         let messages = self.member().map(|member| member.peer.transmit());
         let messages = messages.into_iter().flatten();
         bytes.map(Segment::Bytes).chain(messages)
+    }
+
+    /// How many bytes of that come up to the end of our handshake, if messages follow it.
+    pub fn unsaid_greeting(&self) -> usize {
+        let handshake = self.member().map(|member| member.peer.unsaid_handshake());
+        let handshake = handshake.filter(|&bytes| bytes > 0);
+        handshake.map_or(0, |bytes| self.unsealed().len() + bytes)
     }
 
     /// When to call [`Slot::handle_timeout`].

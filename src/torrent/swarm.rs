@@ -318,6 +318,7 @@ impl Torrent {
                 | EndReason::Duplicate
                 | EndReason::OtherForm(_)
                 | EndReason::OtherKeys
+                | EndReason::OtherWay(_)
         ) {
             return;
         }

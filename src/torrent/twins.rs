@@ -243,7 +243,10 @@ impl<'a> Twins<'a> {
             Redial::Later
                 if matches!(
                     reason,
-                    EndReason::Stopping | EndReason::OtherForm(_) | EndReason::OtherKeys
+                    EndReason::Stopping
+                        | EndReason::OtherForm(_)
+                        | EndReason::OtherKeys
+                        | EndReason::OtherWay(_)
                 ) =>
             {
                 self.candidates.on_left(addr, now);

@@ -1,5 +1,6 @@
 //! How the bytes of a connection travel. A peer is dialed over TCP first, and called over uTP a
-//! second later, or at once when TCP fails; what is answered first is kept.
+//! second later, or at once when TCP fails; what is answered first is kept. One that answers over
+//! TCP and then hangs up, encrypted or not, is called over uTP alone.
 
 use crate::base::Time;
 use crate::peer::EndReason;
@@ -42,6 +43,8 @@ pub struct Way {
     pub utp: Option<Key>,
     /// When it is to be called over uTP, if TCP has not been answered by then.
     pub call_at: Option<Time>,
+    /// When a call is given up, which goes on after TCP has failed.
+    pub until: Option<Time>,
     /// Why TCP failed, while uTP has not.
     pub failed: Option<EndReason>,
 }

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Time, limits};
-use brooklet::peer::EndReason;
+use brooklet::peer::{EndReason, Segment};
 use brooklet::session::datagrams;
 use brooklet::session::streams::{self, Stream};
 use brooklet::torrent::{Report, Transport};
-use brooklet::utp::{Event, Utp};
+use brooklet::utp::{Event, Reason, Utp};
 use brooklet::wire::extended::exchange::UTP;
 
 use crate::exchange;
@@ -65,6 +65,26 @@ impl Pair {
         std::iter::from_fn(|| streams::next(session, now)).collect()
     }
 
+    /// Nobody listens over TCP.
+    fn refuses(&mut self, key: usize) {
+        let reason = EndReason::Network("it refused the connection".into());
+        self.closes(key, reason);
+    }
+
+    /// TCP is answered, and closed before anything came.
+    fn hangs_up(&mut self, key: usize) {
+        self.bench.session.handle_connected(key, self.bench.now);
+        self.bench.turn();
+        self.closes(key, EndReason::Closed);
+    }
+
+    fn closes(&mut self, key: usize, reason: EndReason) {
+        self.bench
+            .session
+            .handle_closed(key, reason, self.bench.now);
+        self.bench.turn();
+    }
+
     fn connected(&self) -> Option<Transport> {
         self.bench.reports.iter().find_map(|report| match report {
             Report::Connected { transport, .. } => Some(*transport),
@@ -109,24 +129,23 @@ fn a_dial_that_tcp_answers_takes_its_call_back() {
     assert!(pair.bench.session.utp.as_ref().unwrap().is_empty());
 }
 
-/// TCP fails at once, and uTP is tried at once; the dial fails by what TCP said.
+/// TCP fails, and uTP is tried at once; a peer that answers TCP would answer as soon over uTP, and if
+/// it does not, the dial fails by what TCP said.
 #[test]
 fn when_tcp_fails_utp_is_tried_at_once() {
     let mut pair = Pair::new();
     let key = pair.bench.dials(pair.addr);
-    let reason = EndReason::Network("it refused the connection".into());
-    pair.bench
-        .session
-        .handle_closed(key, reason, pair.bench.now);
-    pair.bench.turn();
+    let trip = Duration::from_millis(150);
+    pair.bench.wait(trip);
+    pair.refuses(key);
     assert!(!pair.bench.is_gone(key));
     assert_eq!(pair.sends(false), 1);
-    pair.bench.wait(Duration::from_secs(1));
-    assert_eq!(pair.sends(false), 1);
-    pair.bench.wait(Duration::from_secs(2) + MILLI);
-    assert_eq!(pair.streams(), []);
-    pair.bench.turn();
+    pair.bench
+        .wait(limits::UTP_AFTER_REFUSED + trip * 2 - MILLI);
+    assert!(!pair.bench.is_gone(key));
+    pair.bench.wait(MILLI);
     assert!(pair.bench.is_gone(key));
+    assert_eq!(pair.sends(true), 1, "the call is taken back");
     let refused = |report: &Report| matches!(report, Report::Disconnected { reason, .. } if reason == "it refused the connection");
     assert!(
         pair.bench.reports.iter().any(refused),
@@ -191,4 +210,128 @@ fn a_peer_that_is_not_taken_is_told() {
     let events: Vec<Event> = std::iter::from_fn(|| pair.peer.next_event()).collect();
     let gone = |event: &Event| matches!(event, Event::Gone(..));
     assert!(events.iter().any(gone), "{events:?}");
+}
+
+/// What answers TCP and hangs up, whatever the form, is called over uTP alone; what worked is tried
+/// first the next time, and if that does not work any more, TCP comes first again.
+#[test]
+fn a_peer_that_hangs_up_over_tcp_is_called_over_utp() {
+    let mut pair = Pair::new();
+    let plain = pair.bench.dials(pair.addr);
+    pair.hangs_up(plain);
+    pair.bench.wait(Duration::from_millis(200));
+    let encrypted = pair.bench.dialled(pair.addr).expect("the other form");
+    pair.hangs_up(encrypted);
+    pair.bench.wait(Duration::from_millis(200));
+    assert_eq!(pair.bench.dialled(pair.addr), None);
+    assert_eq!(pair.sends(true), 1);
+    pair.answers();
+    let [Stream::Up(key, call)] = pair.streams()[..] else {
+        panic!("it is not up");
+    };
+    pair.bench.says(key, "handshake fast -TR3000-abcdefghi001");
+    assert_eq!(pair.connected(), Some(Transport::Utp));
+    // The connection breaks, and is made again in the same way.
+    pair.peer.close(0, Reason::None, pair.bench.now);
+    pair.answers();
+    pair.closes(key, EndReason::Closed);
+    assert!(pair.bench.is_gone(key));
+    pair.sends(false);
+    let begun = pair.bench.now;
+    while pair.sends(false) == 0 {
+        assert!(pair.bench.now.since(begun) < limits::REDIAL_MOST, "{call}");
+        pair.bench.wait(Duration::from_secs(1));
+    }
+    assert_eq!(pair.bench.dialled(pair.addr), None);
+    // Now it is not answered any more.
+    let begun = pair.bench.now;
+    while pair.bench.dialled(pair.addr).is_none() {
+        assert!(pair.bench.now.since(begun) < limits::REDIAL_MOST);
+        pair.bench.wait(Duration::from_secs(1));
+        pair.sends(false);
+        assert_eq!(pair.streams(), []);
+    }
+}
+
+/// The user hears what TCP said.
+#[test]
+fn a_peer_that_takes_nothing_is_given_up_for_a_while() {
+    for silent in [false, true] {
+        let mut pair = Pair::new();
+        let key = pair.bench.dials(pair.addr);
+        pair.hangs_up(key);
+        pair.bench.wait(Duration::from_millis(200));
+        let key = pair.bench.dialled(pair.addr).expect("the other form");
+        if silent {
+            pair.bench.session.handle_connected(key, pair.bench.now);
+            pair.bench.wait(limits::HANDSHAKE_TIME);
+        } else {
+            pair.hangs_up(key);
+        }
+        pair.bench.wait(Duration::from_millis(200));
+        assert_eq!(pair.sends(false), 1);
+        pair.bench.wait(Duration::from_secs(1));
+        assert_eq!(pair.sends(false), 1);
+        pair.bench.wait(Duration::from_secs(2));
+        assert_eq!(pair.streams(), []);
+        pair.bench.turn();
+        let reasons = pair.bench.reports.iter().filter_map(|report| match report {
+            Report::Disconnected { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        });
+        let (last, before) = if silent {
+            (
+                "it sent no handshake in time",
+                "it sent no handshake in time; it is called over uTP",
+            )
+        } else {
+            (
+                "it closed the connection",
+                "it closed the connection; it is called over uTP",
+            )
+        };
+        let reasons: Vec<&str> = reasons.collect();
+        assert_eq!(reasons[1..], [before, last]);
+        pair.bench.wait(limits::REDIAL / 2);
+        assert_eq!(pair.bench.dialled(pair.addr), None);
+        pair.bench.wait(limits::REDIAL);
+        assert!(
+            pair.bench.dialled(pair.addr).is_some(),
+            "TCP comes first again"
+        );
+    }
+}
+
+/// Over uTP, too, both forms are tried.
+#[test]
+fn a_peer_that_hangs_up_over_utp_is_called_in_the_other_form() {
+    let mut pair = Pair::new();
+    for _ in 0..2 {
+        let key = pair.bench.dialled(pair.addr);
+        let key = key.unwrap_or_else(|| pair.bench.dials(pair.addr));
+        pair.hangs_up(key);
+        pair.bench.wait(Duration::from_millis(200));
+    }
+    for form in ["plain", "encrypted"] {
+        assert_eq!(pair.sends(true), 1, "{form}");
+        pair.answers();
+        let [Stream::Up(key, _)] = pair.streams()[..] else {
+            panic!("{form}: it is not up");
+        };
+        let first: Vec<u8> = pair
+            .bench
+            .session
+            .transmit(key)
+            .flat_map(|segment| match segment {
+                Segment::Bytes(bytes) => bytes.to_vec(),
+                Segment::Block { .. } => Vec::new(),
+            })
+            .collect();
+        assert_eq!(first.starts_with(b"\x13Bit"), form == "plain");
+        pair.closes(key, EndReason::Closed);
+        pair.sends(false);
+        pair.bench.wait(Duration::from_millis(200));
+        assert_eq!(pair.bench.dialled(pair.addr), None);
+    }
+    assert_eq!(pair.sends(false), 0, "it waits");
 }

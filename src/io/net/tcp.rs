@@ -122,11 +122,23 @@ impl PeerSocket {
         }
     }
 
-    /// Bytes of which it is known that it takes them or less: what is beyond need not be fetched.
-    pub fn room(&self, utp: Option<&Utp>) -> usize {
+    /// Bytes that it takes at a time at most, as far as that is known: what is beyond need not be
+    /// fetched. `greeting`: how many are left up to the end of our handshake.
+    ///
+    /// Over uTP the handshake has a packet of its own: Transmission 3.00 looks at what comes in one
+    /// packet with a handshake only once another packet comes.
+    pub fn room(&self, utp: Option<&Utp>, greeting: usize) -> usize {
         match (&self.way, utp) {
+            (Way::Utp(key), Some(utp)) if greeting > 0 => utp.room(*key).min(greeting),
             (Way::Utp(key), Some(utp)) => utp.room(*key),
             _ => usize::MAX,
+        }
+    }
+
+    /// Our handshake was written, and messages follow.
+    pub fn end_packet(&self, utp: Option<&mut Utp>) {
+        if let (Way::Utp(key), Some(utp)) = (&self.way, utp) {
+            utp.end_packet(*key);
         }
     }
 

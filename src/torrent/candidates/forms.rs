@@ -1,6 +1,7 @@
 //! In which form each address is dialed, encrypted or not. Of an address nothing is known at first
 //! but what other peers say of it, see [`Encryption::begins_encrypted`]. Where the first form fails
-//! the other one follows at once, and what has worked is remembered.
+//! the other one follows at once, and what has worked is remembered. An address that answers over
+//! TCP and hangs up in each form is then called over uTP alone, in the same forms.
 
 use std::net::SocketAddr;
 
@@ -20,6 +21,19 @@ pub(super) struct Known {
     again: bool,
     /// It was dialed in the same form once more, since that failed by keys that some misread.
     rekeyed: bool,
+    tcp: Tcp,
+}
+
+/// What TCP has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tcp {
+    /// It is to be tried.
+    #[default]
+    Tried,
+    /// The peer took the connection and hung up, whatever the form: only uTP is left.
+    HungUp,
+    /// The same, but it said nothing in time.
+    Silent,
 }
 
 impl Known {
@@ -64,6 +78,36 @@ impl Candidates {
     pub fn try_other_keys(&mut self, addr: SocketAddr) -> bool {
         let candidate = self.candidate(addr);
         candidate.is_some_and(|it| !std::mem::replace(&mut it.form.rekeyed, true))
+    }
+
+    /// TCP failed in all forms, after the peer had answered; `silent`: it said nothing. Whether the
+    /// address is to be called over uTP now.
+    pub fn try_utp(&mut self, addr: SocketAddr, silent: bool) -> bool {
+        let tcp = if silent { Tcp::Silent } else { Tcp::HungUp };
+        let candidate = self.candidate(addr);
+        candidate.is_some_and(|it| {
+            let first = it.form.tcp == Tcp::Tried;
+            if first {
+                it.form = Known {
+                    tcp,
+                    ..Known::default()
+                };
+            }
+            first
+        })
+    }
+
+    /// What TCP has come to, at this address.
+    pub fn tcp(&mut self, addr: SocketAddr) -> Tcp {
+        self.candidate(addr).map_or(Tcp::Tried, |it| it.form.tcp)
+    }
+
+    /// A call over uTP alone was not answered: TCP is tried again next time.
+    pub fn on_unanswered(&mut self, addr: SocketAddr) {
+        let candidate = self.candidate(addr);
+        if let Some(candidate) = candidate.filter(|it| it.form.tcp != Tcp::Tried) {
+            candidate.form = Known::default();
+        }
     }
 
     /// The peer at this address has taken the form in which it was dialed.

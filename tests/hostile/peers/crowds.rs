@@ -100,7 +100,7 @@ fn a_peer_that_can_be_dialed_is_dialed(seed: u64, silence: Silence) {
         if !ready.load(Ordering::SeqCst) {
             return reset(&stream);
         }
-        greet_fast(&mut stream, &torrent, 7)?;
+        greet_fast(&mut stream, &torrent, CROWD + 1)?;
         stream.write_all(&[frame(14, &[]), frame(1, &[])].concat())?;
         loop {
             let block = next_request(&mut stream)?;
