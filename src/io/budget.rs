@@ -52,3 +52,13 @@ pub(super) fn shares(memory: u64, max_peers: usize, longest: usize) -> (usize, u
     let most = max_peers.min(left / longest).max(1);
     (most, (left / most).max(longest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_for_connections_over_utp() {
+        assert_eq!(utp_bytes(limits::UTP_PART * 1_000), 1_000);
+    }
+}

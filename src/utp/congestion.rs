@@ -230,6 +230,67 @@ mod tests {
         assert_eq!(congestion.window(), PACKET);
     }
 
+    /// Up to the target the window grows; beyond it shrinks.
+    #[test]
+    fn a_queue_of_the_target_is_aimed_for() {
+        let target = limits::UTP_TARGET.as_millis() as u32;
+        let windows = [target - 20, target, target + 20].map(|queue| {
+            let mut congestion = Congestion::new(PACKET);
+            for millis in 0..6 {
+                round(&mut congestion, 0, at(millis * 50));
+            }
+            congestion.on_lost(TRIP, PACKET, at(300));
+            let before = congestion.window() as i64;
+            for _ in 0..3 {
+                round(&mut congestion, queue, at(301));
+            }
+            congestion.window() as i64 - before
+        });
+        assert!(windows[0] > 0 && windows[1] > 0, "{windows:?}");
+        assert!(windows[2] < 0, "{windows:?}");
+    }
+
+    /// The queue is not emptied again before so much time has passed.
+    #[test]
+    fn the_queue_is_emptied_now_and_then() {
+        let mut congestion = Congestion::new(PACKET);
+        let (mut now, mut emptied) = (0, Vec::new());
+        let mut low = false;
+        while now < 60_000 {
+            let queue = (congestion.window() / PACKET) as u32;
+            round(&mut congestion, queue.min(90), at(now));
+            let is_low = congestion.window() == 2 * PACKET;
+            if is_low && !low {
+                emptied.push(now);
+            }
+            (low, now) = (is_low, now + 50);
+        }
+        let least = limits::UTP_BETWEEN_DRAINS_LEAST.as_millis() as u64;
+        assert!(emptied.len() >= 3, "{emptied:?}");
+        for pair in emptied.windows(2).skip(1) {
+            assert!(pair[1] - pair[0] >= least, "{emptied:?}");
+        }
+        // Filling it again took longer than a round trip: so many times that is waited.
+        let between = TRIP.as_millis() as u64 * u64::from(limits::UTP_BETWEEN_DRAINS);
+        assert!(emptied[2] - emptied[1] >= between, "{emptied:?}");
+    }
+
+    /// The other end's clock falls behind by so much at a time, and our packets seem to take
+    /// longer: that is no queue. More is a step of its clock, which says nothing.
+    #[test]
+    fn so_much_drift_is_followed() {
+        for (drift, queueing) in [(limits::UTP_DRIFT, 0), (limits::UTP_DRIFT + 1, 1)] {
+            let mut congestion = Congestion::new(PACKET);
+            congestion.on_delay(50_000, at(0));
+            congestion.on_their_delay(50_000, at(0));
+            congestion.on_their_delay(50_000 - drift, at(1));
+            for _ in 0..limits::UTP_DELAY_SAMPLES {
+                congestion.on_delay(50_000 + drift, at(2));
+            }
+            assert_eq!(congestion.ours.queueing() > 0, queueing == 1);
+        }
+    }
+
     #[test]
     fn the_queue_is_emptied_after_it_was_met() {
         let mut congestion = Congestion::new(PACKET);

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn patience_follows_the_round_trips_and_doubles() {
         let mut trips = RoundTrips::default();
-        assert_eq!(trips.patience(), Duration::from_secs(1));
+        assert_eq!(trips.patience(), limits::UTP_RESEND_FIRST);
         for _ in 0..100 {
             trips.add(Duration::from_millis(10));
         }

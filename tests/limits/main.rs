@@ -1,7 +1,8 @@
 //! Every bound of `base/limits.rs`, driven to: at the bound things work, one past it what is
 //! documented happens. A module for each heading there, a test for each constant or for a few that
 //! belong together. That none is forgotten is checked below; some are tested where the code is that
-//! they bound (`src/**/tests`, and the `mod tests` at the end of files).
+//! they bound (`src/**/tests`, and the `mod tests` at the end of files), or among the tests of a
+//! whole machine (`tests/utp`, `tests/session`).
 
 #[path = "../support/exchange.rs"]
 #[allow(dead_code)]
@@ -57,7 +58,9 @@ fn tests() -> String {
     }
     let mut paths = Vec::new();
     files(&repository("src"), &mut paths);
-    files(&repository("tests/limits"), &mut paths);
+    for folder in ["tests/limits", "tests/utp", "tests/session"] {
+        files(&repository(folder), &mut paths);
+    }
     let mut all = String::new();
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
@@ -84,6 +87,7 @@ fn each_bound_is_named_by_a_test() {
             "limits/finding.rs",
             "limits/metadata.rs",
             "limits/unattended.rs",
+            "limits/utp.rs",
         ]
         .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
         .concat(),

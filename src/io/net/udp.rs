@@ -175,7 +175,7 @@ impl Udp {
             return Received::Nothing;
         };
         loop {
-            match connected.socket.recv_from(buffer) {
+            match connected.socket.recv_from(&mut buffer[..limits::DATAGRAM]) {
                 Ok((n, from)) => {
                     hear(from, &buffer[..n]);
                     return Received::Some;
@@ -385,5 +385,38 @@ mod tests {
         }
         assert_eq!(ask(limits::TRACKER_SOCKETS), None);
         assert_eq!(ask(0), Some(ip), "the first still has its own");
+    }
+    /// What comes at once waits in the socket, as much as the system allows.
+    #[test]
+    fn so_much_waits_in_the_socket() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let most = most.trim().parse::<usize>().unwrap();
+        let socket = open(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let room = sockopt::socket_recv_buffer_size(&socket).unwrap();
+        // Linux counts what it takes beside the bytes, and doubles what it is asked for.
+        assert_eq!(room, 2 * limits::UDP_BUFFER.min(most));
+    }
+    /// So many datagrams are read by one call, and of each so much.
+    #[test]
+    fn datagrams_are_read_together() {
+        let poll = Poll::new().unwrap();
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let families = Families {
+            v4: true,
+            v6: false,
+        };
+        let mut udp = Udp::open(0, Some(ip), families, 0, poll.registry()).unwrap();
+        let there = udp.open[0].as_ref().unwrap().socket.local_addr().unwrap();
+        let from = std::net::UdpSocket::bind((ip, 0)).unwrap();
+        for _ in 0..=limits::DATAGRAMS_AT_ONCE {
+            from.send_to(&[7; 65_507], there).unwrap();
+        }
+        let mut buffer = vec![0; limits::DATAGRAMS_AT_ONCE * limits::DATAGRAMS_BYTES];
+        for expected in [limits::DATAGRAMS_AT_ONCE, 1] {
+            let mut heard = Vec::new();
+            let hear = &mut |_, bytes: &[u8]| heard.push(bytes.len());
+            assert_eq!(udp.receive(Token(0), &mut buffer, hear), Received::Some);
+            assert_eq!(heard, vec![limits::DATAGRAM; expected]);
+        }
     }
 }

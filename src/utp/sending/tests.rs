@@ -101,6 +101,47 @@ fn three_repeated_acknowledgements_mean_a_loss() {
     assert!(!sender.on_ack(65_530, &[], true, at(53)).unwrap().lost);
 }
 
+/// So many may overtake a packet before it counts as lost; where more were seen to, so many more.
+#[test]
+fn so_many_may_overtake_one() {
+    let mut sender = Sender::new(1);
+    sender.write(&[0; 10_000]);
+    for _ in 0..1_000 {
+        sender.cut(10, false, at(0));
+    }
+    let sacks = |packets: usize| {
+        let mut bytes = vec![0; packets.div_ceil(8)];
+        (0..packets).for_each(|bit| bytes[bit / 8] |= 1 << (bit % 8));
+        bytes
+    };
+    let few = sacks(limits::UTP_REORDERED - 1);
+    assert!(!sender.on_ack(0, &few, true, at(50)).unwrap().lost);
+    // It comes after 300 others, though it was sent again in vain: so many are waited for then.
+    let many = sacks(300);
+    assert!(sender.on_ack(0, &many, true, at(50)).unwrap().lost);
+    sender.packets[0].state = State::Flying;
+    (sender.lost, sender.flying) = (0, sender.flying + 10);
+    assert!(sender.on_ack(301, &[], true, at(51)).unwrap().any);
+    let most = limits::UTP_REORDERED_MOST as usize;
+    let lost = |sender: &mut Sender, packets| {
+        let acked = sender.on_ack(301, &sacks(packets), true, at(60));
+        acked.unwrap().lost
+    };
+    assert!(!lost(&mut sender, most - 1));
+    assert!(lost(&mut sender, most + 1));
+}
+
+#[test]
+fn so_many_packets_are_under_way() {
+    let mut sender = Sender::new(1);
+    sender.write(&vec![0; limits::UTP_UNDER_WAY]);
+    for _ in 0..limits::UTP_UNDER_WAY {
+        assert!(sender.has_numbers());
+        sender.cut(1, false, at(0));
+    }
+    assert!(!sender.has_numbers());
+}
+
 #[test]
 fn a_longer_packet_that_is_lost_is_no_loss() {
     let mut sender = Sender::new(1);
