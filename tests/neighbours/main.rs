@@ -100,6 +100,7 @@ const LSD: Ways = Ways {
     node: None,
     down: None,
     secrecy: None,
+    utp: false,
 };
 
 /// Somebody on a host who listens to the local network, and perhaps says something there.

@@ -54,6 +54,8 @@ pub struct Ways {
     pub node: Option<SocketAddr>,
     /// Bytes a second that it receives at most.
     pub down: Option<u32>,
+    /// It speaks uTP, and no TCP as far as that can be said. Not all can.
+    pub utp: bool,
     /// Which connections it makes and takes; `None`: as usual.
     pub secrecy: Option<Secrecy>,
 }
@@ -122,6 +124,7 @@ impl Program {
                     command.args(["--peer", &ip, &port]);
                 }
                 command.args(ways.lsd.then_some("--lsd"));
+                command.args(ways.utp.then_some("--utp"));
                 let down = ways.down.unwrap_or(0).to_string();
                 command.args(["--down", &down]);
                 if let Some(secrecy) = ways.secrecy {
@@ -197,6 +200,10 @@ impl Client {
             Program::Rtorrent => {
                 self.wait_until(within, |client| client.config.join("ready").exists());
             }
+            // It hangs up before it has looked at its files.
+            Program::Transmission => self.child.find("a start", within, |_, line| {
+                line.starts_with("Progress: ").then_some(())
+            }),
             _ => {}
         }
     }
@@ -238,8 +245,9 @@ fn qbittorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: 
         Some(Secrecy::Off) => 2,
         Some(Secrecy::Handshake | Secrecy::Require) => 1,
     };
+    let transport = if ways.utp { "UTP" } else { "TCP" };
     let settings = format!(
-        "[LegalNotice]\nAccepted=true\n[BitTorrent]\nSession\\Port={PORT}\nSession\\BTProtocol=TCP\n\
+        "[LegalNotice]\nAccepted=true\n[BitTorrent]\nSession\\Port={PORT}\nSession\\BTProtocol={transport}\n\
          Session\\DHTEnabled=false\nSession\\PeXEnabled={}\nSession\\LSDEnabled={}\n\
          Session\\Encryption={encryption}\nSession\\MultiConnectionsPerIp=true\n[Preferences]\n\
          Connection\\UPnP=false\nWebUI\\AuthSubnetWhitelistEnabled=true\n\
@@ -338,6 +346,7 @@ pub fn version(said: &str) -> (u32, u32) {
 
 fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let (pex, lsd, dht) = (ways.pex, ways.lsd, ways.node.is_some());
+    let utp = ways.utp;
     if let Some(node) = ways.node {
         let line = format!("{} {}\n", node.ip(), node.port());
         config.file("dht.bootstrap", &line);
@@ -351,7 +360,7 @@ fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config:
     let settings = format!(
         r#"{{
         "encryption": {encryption},
-        "dht-enabled": {dht}, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": false, "rpc-enabled": false,
+        "dht-enabled": {dht}, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": {utp}, "rpc-enabled": false,
         "speed-limit-down-enabled": true, "speed-limit-down": {down},
         "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0, "cache-size-mb": 0
     }}"#

@@ -1,8 +1,8 @@
 """libtorrent as a client to test against: joins one torrent's swarm and prints its state as JSON, a line each.
 TORRENT may be a magnet link.
 
-usage: lt.py TORRENT|LINK DIR --listen ADDR:PORT[,ADDR:PORT]... [--peer ADDR PORT] [--lsd] [--down BYTES]
-             [--encryption off|handshake|require]
+usage: lt.py TORRENT|LINK DIR --listen ADDR:PORT[,ADDR:PORT]... [--peer ADDR PORT] [--lsd] [--utp]
+             [--down BYTES] [--encryption off|handshake|require]
 """
 
 import argparse
@@ -26,6 +26,7 @@ def arguments():
     parser.add_argument("--listen", required=True)
     parser.add_argument("--peer", nargs=2, default=[])
     parser.add_argument("--lsd", action="store_true")
+    parser.add_argument("--utp", action="store_true")
     parser.add_argument("--down", type=int, default=0)
     parser.add_argument("--encryption", choices=ENCRYPTION)
     return parser.parse_args()
@@ -39,8 +40,10 @@ def session(args):
         "enable_lsd": args.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
-        "enable_incoming_utp": False,
-        "enable_outgoing_utp": False,
+        "enable_incoming_utp": args.utp,
+        "enable_outgoing_utp": args.utp,
+        "enable_incoming_tcp": not args.utp,
+        "enable_outgoing_tcp": not args.utp,
         "allow_multiple_connections_per_ip": True,
         "announce_to_all_tiers": True,
         "announce_to_all_trackers": True,

@@ -11,6 +11,7 @@ pub mod clients;
 pub mod content;
 pub mod dir;
 pub mod json;
+pub mod meeting;
 pub mod net;
 pub mod peer;
 pub mod room;

@@ -176,6 +176,12 @@ impl Host {
         ip(&format!("-n {} link set net {state}", self.namespace));
     }
 
+    /// Dials to this port over TCP fail at once, from this host.
+    pub fn without_tcp(&self, port: u16) {
+        let rule = format!("ipproto tcp dport {port} unreachable");
+        ip(&format!("-n {} rule add pref 10 {rule}", self.namespace));
+    }
+
     /// An address and port of this host.
     pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
         SocketAddr::new(self.address(family), port)
