@@ -20,6 +20,8 @@
 #              RQBIT=1 builds rqbit for it)
 # make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
+# make bench-utp   downloads over uTP alone: brooklet, libtorrent and Transmission, each with itself and with brooklet (needs root;
+#              ARGS=--help)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
 #              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
 #              line each, as in testdata/swarm/table.txt
@@ -144,6 +146,11 @@ bench-magnet: build
 .PHONY: bench-churn
 bench-churn: build
 	@/usr/bin/python3 tests/bench/churn.py $(target)/release/brooklet $(MINUTES)
+
+.PHONY: bench-utp
+bench-utp: build
+	tests/bench/setup.sh
+	@tests/bench/utp.py $(target)/release/brooklet $(ARGS)
 
 .PHONY: bench-slow
 bench-slow:
