@@ -2,7 +2,6 @@
 //! option, what was given and what was expected.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
@@ -11,6 +10,7 @@ use super::Failure;
 use super::slip;
 use super::values::{self, Value};
 use crate::base::{Duration, limits};
+use crate::io::net::Bind;
 use crate::io::setup::{Reaching, Sources};
 use crate::torrent::Stay;
 
@@ -65,7 +65,7 @@ pub struct Options {
     /// `--port`; `None`: the first free one of the usual ones.
     pub port: Option<u16>,
     /// `--bind`; `None`: all addresses.
-    pub bind: Option<IpAddr>,
+    pub bind: Option<Bind>,
     /// `--peer`, each: host (without brackets) and port.
     pub peers: Vec<(String, u16)>,
     /// `--max-peers`.
@@ -181,7 +181,7 @@ impl Options {
         match option {
             "-d" | "--dir" => self.dir = value.path()?,
             "-p" | "--port" => self.port = Some(value.read(values::port)?),
-            "--bind" => self.bind = Some(value.read(values::address)?),
+            "--bind" => self.bind = Some(value.read(Bind::parse)?),
             "--peer" => self.peers.push(value.read(values::peer)?),
             "--max-peers" => self.max_peers = value.read(values::max_peers)?,
             "--memory" => self.memory = value.read(values::memory)?,
@@ -359,10 +359,6 @@ mod tests {
             (vec!["--port", "70000"], "--port 70000: expected 0 to 65535"),
             (vec!["-p", "x"], "-p x: expected 0 to 65535"),
             (vec!["--port="], "--port '': expected 0 to 65535"),
-            (
-                vec!["--bind", "eth0"],
-                "--bind eth0: expected an IP address",
-            ),
             (vec!["--max-peers=0"], "--max-peers 0: expected 1 to 10000"),
             (
                 vec!["--memory=1K"],
@@ -427,6 +423,9 @@ mod tests {
             );
         }
         assert!(read(Command::Seed, &["--seed", "t"]).is_err());
+        let why = read(Command::Get, &["--bind", "none0"]).unwrap_err();
+        let expected = "--bind none0: expected an IP address or an interface of this machine (";
+        assert!(why.starts_with(expected), "{why}");
     }
 
     #[test]

@@ -99,7 +99,8 @@ macro_rules! common {
             "  -d, --dir DIR         where the content lies (.)
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
-      --bind ADDR       local address to listen on and connect from (all)
+      --bind ADDR       local address, or name of an interface, to listen on and
+                        connect from (all)
       --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial
                         it again and again; repeatable. Peers that a magnet link
                         names (x.pe) are given up after some failures
@@ -277,7 +278,7 @@ that names trackers or was fetched before.
 
       --json         one JSON object for each tracker, a line each
       --state DIR    where get kept torrents that it fetched by a link
-      --bind ADDR    local address to ask from
+      --bind ADDR    local address, or name of an interface, to ask from
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
 
@@ -300,7 +301,7 @@ is the path of a .torrent, its http:// URL, - for standard input, a magnet link
 
   -p, --port N          UDP port to ask from, TCP port to listen on for the
                         local network, and the port that trackers are told
-      --bind ADDR       local address to ask from
+      --bind ADDR       local address, or name of an interface, to ask from
       --peer HOST:PORT  put this peer on the list, too; repeatable
       --no-trackers     do not ask trackers
       --no-dht          do not ask the DHT

@@ -2,7 +2,7 @@
 //! none.
 
 use std::ffi::{OsStr, OsString};
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use lexopt::Parser;
@@ -165,18 +165,6 @@ pub fn patience(text: &str) -> Result<Duration, String> {
     span.ok_or_else(|| String::from("expected minutes, more than 0"))
 }
 
-/// An IP address; one of IPv6 may stand in brackets.
-pub fn address(text: &str) -> Result<IpAddr, String> {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let address = match inner {
-        Some(inner) => inner.parse().ok().map(IpAddr::V6),
-        None => text.parse().ok(),
-    };
-    address.ok_or_else(|| String::from("expected an IP address"))
-}
-
 /// `HOST:PORT`: the host is a name, an IPv4 address, or one of IPv6 in brackets, which are taken
 /// off.
 pub fn peer(text: &str) -> Result<(String, u16), String> {
@@ -187,8 +175,9 @@ pub fn peer(text: &str) -> Result<(String, u16), String> {
 fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, digits) = text.rsplit_once(':')?;
     let port = port(digits).ok().filter(|&port| port != 0)?;
-    if host.starts_with('[') {
-        return Some((address(host).ok()?.to_string(), port));
+    if let Some(rest) = host.strip_prefix('[') {
+        let ip: Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some((ip.to_string(), port));
     }
     let named = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
     (!host.is_empty() && host.chars().all(named)).then(|| (host.to_string(), port))
@@ -251,24 +240,6 @@ mod tests {
             for (name, _) in Encryption::ALL {
                 assert!(why.contains(name), "{why}");
             }
-        }
-    }
-
-    #[test]
-    fn addresses_may_stand_in_brackets() {
-        let v6 = "::1".parse().unwrap();
-        assert_eq!((address("::1"), address("[::1]")), (Ok(v6), Ok(v6)));
-        assert!(address("127.0.0.1").is_ok());
-        for bad in [
-            "",
-            "[127.0.0.1]",
-            "[::1",
-            "::1]",
-            "127.1",
-            "localhost",
-            "10.0.0.1:80",
-        ] {
-            assert!(address(bad).is_err(), "{bad}");
         }
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::Stream;
 use super::net::resolve::Resolver;
 use super::net::tcp::plain;
+use super::net::{Bind, Stream};
 use crate::base::{Duration, Reach, Time, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;
@@ -24,8 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How servers may be reached.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Access {
-    /// The local address to connect from; `None`: any.
-    pub bind: Option<IpAddr>,
+    /// The local address or interface to connect from; `None`: any.
+    pub bind: Option<Bind>,
     /// Whether a server elsewhere may redirect to a local address.
     pub allow_local: bool,
 }
@@ -162,7 +162,7 @@ impl UrlFetcher<'_> {
                 let fits = |ip: &IpAddr| {
                     let bind = self.access.bind;
                     Reach::of(*ip) != Reach::Nowhere
-                        && bind.is_none_or(|bind| bind.is_ipv4() == ip.is_ipv4())
+                        && bind.is_none_or(|bind| bind.beside(*ip).is_some())
                 };
                 let ips = found?.into_iter().filter(fits);
                 return Ok(ips.take(limits::TRACKER_ADDRESSES).collect());

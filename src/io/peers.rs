@@ -4,7 +4,7 @@
 mod nearby;
 mod told;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 use self::nearby::Nearby;
 use self::told::Told;
 use super::clock::Clock;
-use super::net::{Heard, Outreach, tcp};
+use super::net::{Bind, Heard, Outreach, tcp};
 use super::nodes::Nodes;
 use super::scrape::Asking;
 use crate::base::{Duration, InfoHash, PeerId, Rng, Time, plain, sooner};
@@ -40,8 +40,8 @@ pub struct Question {
 pub struct Ways {
     /// The port that we name, and whose UDP we use; `None`: any.
     pub port: Option<u16>,
-    /// The local address to ask from.
-    pub bind: Option<IpAddr>,
+    /// The local address or interface to ask from.
+    pub bind: Option<Bind>,
     /// Trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
     /// Nodes of the DHT to begin with instead of the usual ones.
@@ -147,10 +147,7 @@ impl Search {
         let poll = Poll::new().map_err(broken)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
         let bind = ways.bind;
-        let families = Families {
-            v4: bind.is_none_or(|ip| ip.is_ipv4()),
-            v6: bind.is_none_or(|ip| ip.is_ipv6()),
-        };
+        let families = Bind::families(bind);
         let port = ways.port.unwrap_or(0);
         let registry = poll.registry();
         let opened = Outreach::new(registry, OUTREACH, port, bind, families, waker);

@@ -8,7 +8,7 @@
 //! once.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
@@ -18,7 +18,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Stream, own, tcp};
+use super::net::{Bind, Heard, Listeners, Outreach, PeerSocket, PeerSockets, Stream, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -49,7 +49,7 @@ pub struct Reactor {
     pending: Pending,
     nodes: Nodes,
     pub(super) clock: Clock,
-    pub(super) bind: Option<IpAddr>,
+    pub(super) bind: Option<Bind>,
     pub(super) sockets: PeerSockets,
     /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,

@@ -1,7 +1,7 @@
 //! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the
 //! session is given what it needs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::ending;
 use super::folder::{FolderSetup, Unattended};
 use super::merging;
 use super::metadata_files::MetadataFiles;
-use super::net::{Listeners, Outreach, own, tcp};
+use super::net::{Bind, Listeners, Outreach, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -296,7 +296,7 @@ fn join_dht(
     session: &mut Session,
     named: NamedNodes,
     listeners: &Listeners,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
 ) -> Result<Nodes, String> {
     let (mut nodes, saved) = Nodes::load(named.state_dir, named.by_user, bind);
     for node in &named.by_torrents {
@@ -317,9 +317,9 @@ fn search_nearby(
     session: &mut Session,
     wanted: bool,
     listeners: &Listeners,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
 ) -> Result<(), String> {
-    if wanted && !bind.is_some_and(|ip| ip.is_loopback()) {
+    if wanted && !bind.is_some_and(|bind| bind.is_loopback()) {
         session.finding.nearby.join(listeners.port, random()?);
     }
     Ok(())
@@ -368,7 +368,7 @@ fn open(
 /// The sockets that peers dial, and those for trackers, on the same port.
 fn open_ports(
     port: Option<u16>,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
     poll: &Poll,
     waker: &Arc<Waker>,
 ) -> Result<(Listeners, Outreach), String> {

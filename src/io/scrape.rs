@@ -1,13 +1,12 @@
 //! Asking all trackers of a torrent once how its swarm is, on a poll loop that lives as long as the
 //! questions.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::{Heard, Outreach, tcp};
+use super::net::{Bind, Heard, Outreach, tcp};
 use crate::base::{InfoHash, Rng, Time, sooner, sorted_by_key};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
@@ -25,7 +24,7 @@ const OUTREACH: std::ops::Range<usize> = 1..1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 128;
 
-/// Asks, from this local address if one is named, and trackers at local addresses by any path if
+/// Asks, from this local address or interface if one is named, and trackers at local addresses by any path if
 /// that is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
 /// them, or as the machine's patience.
 ///
@@ -34,7 +33,7 @@ const EVENTS: usize = 128;
 pub fn scrape(
     tiers: &[Vec<String>],
     info_hash: InfoHash,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
     allow_local: bool,
 ) -> Result<Vec<Answer>, String> {
     let clock = Clock::start();
@@ -43,14 +42,11 @@ pub fn scrape(
     let broken = |error| format!("poll: {}", tcp::plain(&error));
     let mut poll = Poll::new().map_err(broken)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
-    let families = Families {
-        v4: bind.is_none_or(|ip| ip.is_ipv4()),
-        v6: bind.is_none_or(|ip| ip.is_ipv6()),
-    };
+    let families = Bind::families(bind);
     let mut outreach =
         Outreach::new(poll.registry(), OUTREACH, 0, bind, families, waker).map_err(|error| {
             match bind {
-                Some(ip) => format!("{ip}: {}", tcp::plain(&error)),
+                Some(bind) => format!("{bind}: {}", tcp::plain(&error)),
                 None => format!("UDP: {}", tcp::plain(&error)),
             }
         })?;

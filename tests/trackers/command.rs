@@ -146,11 +146,10 @@ fn the_command_scrape_fails_when_nobody_answers() {
     );
     let (_, err, code) = scrape(&["magnet:?xt=urn:btih:0123456789012345678901234567890123456789"]);
     assert_eq!((code, err.lines().count()), (1, 1), "{err}");
-    let (_, err, code) = scrape(&["--bind", "eth0", path.to_str().unwrap()]);
-    assert_eq!(
-        (code, err.as_str()),
-        (2, "brooklet: --bind eth0: expected an IP address\n")
-    );
+    let (_, err, code) = scrape(&["--bind", "none0", path.to_str().unwrap()]);
+    let expected = "brooklet: --bind none0: expected an IP address or an interface of this machine";
+    assert!(code == 2 && err.starts_with(expected), "{code}: {err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
     let (_, err, code) = scrape(&["--bind", "192.0.2.1", path.to_str().unwrap()]);
     assert_eq!(
         (code, err.as_str()),

@@ -1,11 +1,11 @@
 //! What a run of a folder of torrents is started with.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::settings::{Handling, Wishes};
 use crate::base::{PieceHash, limits};
+use crate::io::net::Bind;
 use crate::io::setup::{Mode, Origin, Process, Reaching, Setup, Sources, Wanted};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
@@ -20,8 +20,8 @@ pub struct FolderSetup {
     pub dir: PathBuf,
     /// Port to listen on, as in [`Setup`].
     pub port: Option<u16>,
-    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<IpAddr>,
+    /// Local address or interface to listen on and connect from; `None`: all, IPv4 and IPv6.
+    pub bind: Option<Bind>,
     /// What the torrents share.
     pub process: Process,
     /// How each torrent is handled.

@@ -2,13 +2,13 @@
 //! file is read at the start, where the command line wins, and again when SIGHUP asks for it: then
 //! what has changed in the file takes effect.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
 use crate::base::{Duration, limits};
 use crate::io::disk::{DiskError, state};
+use crate::io::net::Bind;
 use crate::mse::Encryption;
 use crate::session::Change;
 use crate::torrent::Stay;
@@ -21,7 +21,7 @@ pub struct Settings {
     /// `--port`.
     pub port: Option<u16>,
     /// `--bind`.
-    pub bind: Option<IpAddr>,
+    pub bind: Option<Bind>,
     /// `--max-peers`.
     pub max_peers: Option<usize>,
     /// `--memory`.

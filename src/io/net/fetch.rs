@@ -10,6 +10,7 @@ use std::ops::Range;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
+use super::bind::Bind;
 use super::stream::Stream;
 use super::tcp;
 use crate::base::{Duration, Time, limits, sooner};
@@ -24,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 pub struct Fetcher {
     connections: Slab<Connection>,
     tokens: Range<usize>,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
 }
 
 #[derive(Debug)]
@@ -81,8 +82,8 @@ pub enum Start {
 
 impl Fetcher {
     /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this
-    /// local address, if one is named.
-    pub fn new(tokens: Range<usize>, bind: Option<IpAddr>) -> Fetcher {
+    /// local address or interface, if one is named.
+    pub fn new(tokens: Range<usize>, bind: Option<Bind>) -> Fetcher {
         Fetcher {
             connections: Slab::new(),
             tokens,
@@ -388,7 +389,7 @@ impl Exchange {
 
 fn connect(
     addr: SocketAddr,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
     token: Token,
     registry: &Registry,
 ) -> io::Result<Stream> {

@@ -1,5 +1,8 @@
 //! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
+mod addresses;
+mod bind;
+
 mod socket;
 
 pub mod stream;
@@ -24,6 +27,7 @@ pub mod unix;
 
 pub mod server;
 
+pub use bind::Bind;
 pub use neighbours::Neighbours;
 pub use outreach::{Heard, NamedBy, Outreach};
 pub use peer_sockets::PeerSockets;

@@ -11,6 +11,7 @@ use std::thread;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
+use super::bind::Bind;
 use super::fetch::{Fetcher, Start, Step};
 use super::neighbours::Neighbours;
 use super::resolve::Resolver;
@@ -110,7 +111,7 @@ impl Outreach {
         registry: &Registry,
         tokens: Range<usize>,
         port: u16,
-        bind: Option<IpAddr>,
+        bind: Option<Bind>,
         families: Families,
         waker: Arc<Waker>,
     ) -> io::Result<Outreach> {

@@ -5,11 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
+use super::bind::Bind;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-/// A socket for addresses of this one's family, bound to none yet.
-pub fn unbound(addr: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
+/// A socket for addresses of this one's family, bound to none yet, but to the interface that is
+/// named, if one is.
+pub fn unbound(addr: SocketAddr, kind: SocketType, bind: Option<Bind>) -> io::Result<OwnedFd> {
     let family = match addr {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -19,13 +21,16 @@ pub fn unbound(addr: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
+    if let Some(bind) = bind {
+        bind.hold(&socket)?;
+    }
     Ok(socket)
 }
 
 /// A socket that is bound to this address. Connections of an earlier run that linger do not keep
 /// the port.
-pub fn bound(addr: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
-    let socket = unbound(addr, kind)?;
+pub fn bound(addr: SocketAddr, kind: SocketType, bind: Option<Bind>) -> io::Result<OwnedFd> {
+    let socket = unbound(addr, kind, bind)?;
     if kind == SocketType::STREAM {
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }

@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
+use super::bind::Bind;
 use super::socket;
 use crate::base::reach::lacks_interface;
 
@@ -23,18 +24,20 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Begins to connect, from this local address if one is named.
+    /// Begins to connect, from this local address or interface if one is named.
     ///
     /// # Errors
     /// There is no way to that address, or there are no more handles.
-    pub fn connect(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<Stream> {
+    pub fn connect(addr: SocketAddr, bind: Option<Bind>) -> io::Result<Stream> {
         if lacks_interface(addr) {
             return Err(io::Error::other(NO_INTERFACE));
         }
         let socket = match bind {
             None => TcpStream::connect(addr)?,
-            Some(local) => {
-                let socket = socket::unbound(addr, SocketType::STREAM)?;
+            Some(bind) => {
+                let local = bind.beside(addr.ip());
+                let local = local.ok_or(io::ErrorKind::NetworkUnreachable)?;
+                let socket = socket::unbound(addr, SocketType::STREAM, Some(bind))?;
                 rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
                 match rustix::net::connect(&socket, &addr) {
                     Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}

@@ -15,6 +15,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
+use super::bind::Bind;
 use super::{socket, tcp};
 use crate::base::{Time, limits};
 use crate::tracker::Families;
@@ -25,6 +26,7 @@ pub struct Udp {
     open: [Option<UdpSocket>; 2],
     connected: [Option<Connected>; limits::TRACKER_SOCKETS],
     first: usize,
+    bind: Option<Bind>,
 }
 
 /// A socket that is connected to a tracker.
@@ -52,11 +54,11 @@ impl Udp {
     pub const TOKENS: usize = 2 + limits::TRACKER_SOCKETS;
 
     /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at
-    /// this local address or all. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
+    /// this local address or interface, or everywhere. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
     /// the connected sockets.
     pub fn open(
         port: u16,
-        bind: Option<IpAddr>,
+        bind: Option<Bind>,
         families: Families,
         first: usize,
         registry: &Registry,
@@ -68,14 +70,12 @@ impl Udp {
         let mut sockets = [None, None];
         for (number, ip) in all.into_iter().enumerate() {
             let Some(ip) = ip else { continue };
-            let local = match bind {
-                Some(bind) if bind.is_ipv4() == ip.is_ipv4() => bind,
-                Some(_) => continue,
-                None => ip,
+            let Some(local) = bind.map_or(Some(ip), |bind| bind.beside(ip)) else {
+                continue;
             };
-            let mut socket = match open(SocketAddr::new(local, port)) {
+            let mut socket = match open(SocketAddr::new(local, port), bind) {
                 // A machine without one of the families is one with the other.
-                Err(error) if bind.is_none() && socket::lacks_family(&error) => continue,
+                Err(error) if local.is_unspecified() && socket::lacks_family(&error) => continue,
                 other => other?,
             };
             registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
@@ -85,6 +85,7 @@ impl Udp {
             open: sockets,
             connected: [const { None }; limits::TRACKER_SOCKETS],
             first,
+            bind,
         })
     }
 
@@ -177,7 +178,7 @@ impl Udp {
                 }
                 let place = self.connected.iter().position(Option::is_none)?;
                 let beside = self.open[usize::from(to.is_ipv6())].as_ref()?;
-                let mut socket = connect(beside, to).ok()?;
+                let mut socket = connect(beside, to, self.bind).ok()?;
                 let local = socket.local_addr().ok()?.ip();
                 let token = Token(self.first + 2 + place);
                 registry
@@ -226,16 +227,16 @@ fn sent(result: io::Result<usize>) -> io::Result<()> {
     }
 }
 
-fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = socket::bound(addr, SocketType::DGRAM)?;
+fn open(addr: SocketAddr, bind: Option<Bind>) -> io::Result<UdpSocket> {
+    let socket = socket::bound(addr, SocketType::DGRAM, bind)?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 
 /// A socket on the port of another and connected to this address. The other lets it in for a moment
 /// only, so that no other program of the user can share the port.
-fn connect(beside: &UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
+fn connect(beside: &UdpSocket, to: SocketAddr, bind: Option<Bind>) -> io::Result<UdpSocket> {
     let local = beside.local_addr()?;
-    let socket = socket::unbound(local, SocketType::DGRAM)?;
+    let socket = socket::unbound(local, SocketType::DGRAM, bind)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     sockopt::set_socket_reuseport(beside, true)?;
     let bound = rustix::net::bind(&socket, &local);
@@ -260,7 +261,7 @@ mod tests {
             v4: true,
             v6: false,
         };
-        let mut udp = Udp::open(0, Some(ip), families, 0, registry).unwrap();
+        let mut udp = Udp::open(0, Some(ip.into()), families, 0, registry).unwrap();
         let there = std::net::UdpSocket::bind((ip, 0)).unwrap();
         let port = there.local_addr().unwrap().port();
         let mut ask = |last: usize| {
