@@ -6,6 +6,7 @@ mod disk;
 mod encryption;
 mod finding;
 mod metadata;
+mod proxy;
 mod unattended;
 
 pub use dht::*;
@@ -13,6 +14,7 @@ pub use disk::*;
 pub use encryption::*;
 pub use finding::*;
 pub use metadata::*;
+pub use proxy::*;
 pub use unattended::*;
 
 use super::time::Duration;

@@ -10,7 +10,7 @@ use super::Failure;
 use super::slip;
 use super::values::{self, Value};
 use crate::base::{Duration, limits};
-use crate::io::net::Bind;
+use crate::io::net::{Bind, Route};
 use crate::io::setup::{Reaching, Sources};
 use crate::torrent::Stay;
 
@@ -64,8 +64,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// `--port`; `None`: the first free one of the usual ones.
     pub port: Option<u16>,
-    /// `--bind`; `None`: all addresses.
-    pub bind: Option<Bind>,
+    /// `--bind`, `--proxy`.
+    pub route: Route,
     /// `--peer`, each: host (without brackets) and port.
     pub peers: Vec<(String, u16)>,
     /// `--max-peers`.
@@ -140,7 +140,7 @@ impl Options {
             torrents: Vec::new(),
             dir: PathBuf::from("."),
             port: None,
-            bind: None,
+            route: Route::default(),
             peers: Vec::new(),
             max_peers: limits::PEERS,
             memory: limits::MEMORY,
@@ -181,7 +181,8 @@ impl Options {
         match option {
             "-d" | "--dir" => self.dir = value.path()?,
             "-p" | "--port" => self.port = Some(value.read(values::port)?),
-            "--bind" => self.bind = Some(value.read(Bind::parse)?),
+            "--bind" => self.route.bind = Some(value.read(Bind::parse)?),
+            "--proxy" => self.route.proxy = Some(value.proxy()?),
             "--peer" => self.peers.push(value.read(values::peer)?),
             "--max-peers" => self.max_peers = value.read(values::max_peers)?,
             "--memory" => self.memory = value.read(values::memory)?,
@@ -281,7 +282,7 @@ mod tests {
         assert_eq!(options.torrents, ["t"]);
         assert_eq!(options.dir, PathBuf::from("."));
         assert_eq!(
-            (options.port, options.bind, options.max_peers),
+            (options.port, options.route.bind, options.max_peers),
             (None, None, 60)
         );
         assert_eq!(

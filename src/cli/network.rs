@@ -2,9 +2,10 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "port",
     "bind",
+    "proxy",
     "peer",
     "max-peers",
     "memory",

@@ -9,7 +9,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::clock::Clock;
 use super::net::resolve::Resolver;
 use super::net::tcp::plain;
-use super::net::{Bind, Stream};
+use super::net::{Route, Stream, Target};
 use crate::base::{Duration, Reach, Time, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;
@@ -22,10 +22,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(1);
 
 /// How servers may be reached.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// The local address or interface to connect from; `None`: any.
-    pub bind: Option<Bind>,
+    /// The way of connections to them.
+    pub route: Route,
     /// Whether a server elsewhere may redirect to a local address.
     pub allow_local: bool,
 }
@@ -56,12 +56,13 @@ pub fn is_url(text: &str) -> bool {
 pub fn fetch(text: &str, access: Access, may: May<'_>) -> Result<Fetched, String> {
     let url = Url::parse(text).map_err(|why| format!("{}: {why}", hide_login(text)))?;
     let name = url.to_string();
+    access.route.find()?;
     let broken = |error| format!("poll: {}", plain(&error));
     let poll = Poll::new().map_err(broken)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
     let mut fetcher = UrlFetcher {
         poll,
-        resolver: Resolver::new(waker),
+        resolver: Resolver::new(waker, access.route.has_proxy()),
         clock: Clock::start(),
         access,
         may,
@@ -159,11 +160,8 @@ impl UrlFetcher<'_> {
         loop {
             let now = self.clock.now();
             if let Some((_, found)) = self.resolver.next_found(now) {
-                let fits = |ip: &IpAddr| {
-                    let bind = self.access.bind;
-                    Reach::of(*ip) != Reach::Nowhere
-                        && bind.is_none_or(|bind| bind.beside(*ip).is_some())
-                };
+                let route = &self.access.route;
+                let fits = |ip: &IpAddr| Reach::of(*ip) != Reach::Nowhere && route.fits(*ip);
                 let ips = found?.into_iter().filter(fits);
                 return Ok(ips.take(limits::TRACKER_ADDRESSES).collect());
             }
@@ -176,14 +174,17 @@ impl UrlFetcher<'_> {
 
     fn connect(&mut self, addr: SocketAddr) -> Result<Stream, String> {
         let until = self.clock.now() + limits::CONNECT_TIME;
-        let mut stream = Stream::connect(addr, self.access.bind).map_err(|why| plain(&why))?;
+        let target = Target::from(self.resolver.place(addr)?);
+        let connected = Stream::connect(&target, &self.access.route);
+        let mut stream = connected.map_err(|why| plain(&why))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         let registered = registry.register(&mut stream, STREAM, interest);
         registered.map_err(|why| plain(&why))?;
         while !stream.finish().map_err(|why| plain(&why))? {
             if self.clock.now() >= until {
-                return Err(String::from("no connection in time"));
+                let late = || String::from("no connection in time");
+                return Err(stream.delay().unwrap_or_else(late));
             }
             self.sleep(until)?;
         }

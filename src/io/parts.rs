@@ -5,7 +5,7 @@ use mio::Poll;
 use super::clock::Clock;
 use super::disk::Store;
 use super::folder::Unattended;
-use super::net::{Bind, Listeners, Outreach};
+use super::net::{Listeners, Outreach, Route};
 use super::nodes::Nodes;
 use super::pending::Pending;
 use crate::session::Session;
@@ -32,6 +32,6 @@ pub struct Parts {
     pub clock: Clock,
     /// The sockets that peers dial.
     pub listeners: Listeners,
-    /// The local address or interface to connect from.
-    pub bind: Option<Bind>,
+    /// The way of all connections.
+    pub route: Route,
 }

@@ -18,7 +18,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Bind, Heard, Listeners, Outreach, PeerSocket, PeerSockets, Stream, own, tcp};
+use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Route, Stream, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -49,7 +49,7 @@ pub struct Reactor {
     pending: Pending,
     nodes: Nodes,
     pub(super) clock: Clock,
-    pub(super) bind: Option<Bind>,
+    pub(super) route: Route,
     pub(super) sockets: PeerSockets,
     /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,
@@ -103,7 +103,7 @@ impl Reactor {
             pending: parts.pending,
             nodes: parts.nodes,
             clock: parts.clock,
-            bind: parts.bind,
+            route: parts.route,
             listeners: parts.listeners,
         })
     }
@@ -233,7 +233,7 @@ impl Reactor {
             .handle_timeout(self.poll.registry(), now, hear);
         if self.outreach.take_new_network() {
             self.session.finding.nearby.renew(now);
-            let own = own::addresses(self.listeners.port, self.bind);
+            let own = own::addresses(self.listeners.port, self.route.bind);
             command::set_own(&mut self.session, &own);
         }
         self.pending.turn(&mut self.store, &mut self.session, now);
@@ -401,7 +401,9 @@ impl Reactor {
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
         let registry = self.poll.registry();
-        let begun = Stream::connect(addr, self.bind)
+        let target = self.outreach.target(addr).map_err(io::Error::other);
+        let begun = target
+            .and_then(|target| Stream::connect(&target, &self.route))
             .and_then(|stream| self.sockets.add(registry, key, PeerSocket::new(stream)));
         if let Err(error) = begun {
             self.session

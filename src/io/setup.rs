@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::disk::ContentFiles;
 use super::disk::threads::opening::{Due, Opened, Request, StoreParams};
-use super::net::Bind;
+use super::net::Route;
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::mse::Encryption;
 use crate::torrent::{Order, Report, Stay};
@@ -29,8 +29,8 @@ pub struct Setup {
     pub origin: Origin,
     /// Port to listen on; `None`: the first free one of 6881 to 6889, `Some(0)`: any.
     pub port: Option<u16>,
-    /// Local address or interface to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<Bind>,
+    /// Local address or interface to listen on and connect from, and the proxy.
+    pub route: Route,
     /// Peers named by the user: host (a name, or an address without brackets) and port.
     pub peers: Vec<(String, u16)>,
     /// Connections at most.
@@ -114,6 +114,18 @@ pub struct Sources {
     pub lsd: bool,
     /// Nodes of the DHT to begin with, host and port; none: the usual ones.
     pub dht_nodes: Vec<(String, u16)>,
+}
+
+impl Sources {
+    /// What of them there is by this route: through a proxy neither the DHT nor the local network.
+    pub fn by(self, route: &Route) -> Sources {
+        let direct = !route.has_proxy();
+        Sources {
+            dht: self.dht && direct,
+            lsd: self.lsd && direct,
+            ..self
+        }
+    }
 }
 
 impl Default for Sources {

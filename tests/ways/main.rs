@@ -5,6 +5,8 @@
 mod support;
 
 mod bound;
+mod failing;
+mod proxy;
 
 use std::net::IpAddr;
 

@@ -20,7 +20,9 @@ Files whose names begin with a dot are left alone.
                         (first free of 6881-6889)
       --bind ADDR       local address, or name of an interface, to listen on and
                         connect from (all)
-      --peer HOST:PORT  connect each torrent to this peer too; repeatable
+",
+    proxy!(),
+    "      --peer HOST:PORT  connect each torrent to this peer too; repeatable
       --active N        torrents that download at the same time (5); a torrent
                         that got nothing for 5 minutes does not count
       --ratio R         a torrent is paused when R times its content's size has

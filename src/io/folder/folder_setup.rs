@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::settings::{Handling, Wishes};
 use crate::base::{PieceHash, limits};
-use crate::io::net::Bind;
+use crate::io::net::Route;
 use crate::io::setup::{Mode, Origin, Process, Reaching, Setup, Sources, Wanted};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
@@ -20,8 +20,8 @@ pub struct FolderSetup {
     pub dir: PathBuf,
     /// Port to listen on, as in [`Setup`].
     pub port: Option<u16>,
-    /// Local address or interface to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<Bind>,
+    /// Local address or interface to listen on and connect from, and the proxy.
+    pub route: Route,
     /// What the torrents share.
     pub process: Process,
     /// How each torrent is handled.
@@ -46,7 +46,6 @@ impl FolderSetup {
             folder,
             handling: settings.handling,
             port: settings.port,
-            bind: settings.bind,
             process: Process {
                 max_peers: settings.max_peers.unwrap_or(limits::RUN_PEERS),
                 memory: settings.memory.unwrap_or(limits::MEMORY),
@@ -65,7 +64,9 @@ impl FolderSetup {
                 pex: settings.no_pex.is_none(),
                 lsd: settings.no_lsd.is_none(),
                 dht_nodes: settings.dht_nodes,
-            },
+            }
+            .by(&settings.route),
+            route: settings.route,
             on_complete: settings.on_complete,
             wishes,
         }
@@ -111,7 +112,7 @@ impl FolderSetup {
                 ..Origin::default()
             },
             port: self.port,
-            bind: self.bind,
+            route: self.route.clone(),
             peers: Vec::new(),
             max_peers: self.process.max_peers,
             memory: self.process.memory,

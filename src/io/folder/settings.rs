@@ -8,7 +8,7 @@ use log::LevelFilter;
 
 use crate::base::{Duration, limits};
 use crate::io::disk::{DiskError, state};
-use crate::io::net::Bind;
+use crate::io::net::Route;
 use crate::mse::Encryption;
 use crate::session::Change;
 use crate::torrent::Stay;
@@ -20,8 +20,8 @@ pub struct Settings {
     pub dir: Option<PathBuf>,
     /// `--port`.
     pub port: Option<u16>,
-    /// `--bind`.
-    pub bind: Option<Bind>,
+    /// `--bind`, `--proxy`.
+    pub route: Route,
     /// `--max-peers`.
     pub max_peers: Option<usize>,
     /// `--memory`.
@@ -177,7 +177,8 @@ impl Wishes {
         let fixed = [
             ("dir", new.dir != old.dir),
             ("port", new.port != old.port),
-            ("bind", new.bind != old.bind),
+            ("bind", new.route.bind != old.route.bind),
+            ("proxy", new.route.proxy != old.route.proxy),
             ("max-peers", new.max_peers != old.max_peers),
             ("memory", new.memory != old.memory),
             ("no-trackers", new.no_trackers != old.no_trackers),
@@ -225,7 +226,7 @@ impl Settings {
         Settings {
             dir: self.dir.or_else(|| others.dir.clone()),
             port: self.port.or(others.port),
-            bind: self.bind.or(others.bind),
+            route: self.route.or(&others.route),
             max_peers: self.max_peers.or(others.max_peers),
             memory: self.memory.or(others.memory),
             down: self.down.or(others.down),

@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice};
 use socket2::SockRef;
 
 use super::addresses;
+use super::words::plain;
 use crate::tracker::Families;
 
 /// What the sockets are at.
@@ -51,7 +52,7 @@ impl Bind {
                 let known = known_interfaces();
                 format!("expected an IP address or an interface of this machine ({known})")
             }
-            _ => super::tcp::plain(&error),
+            _ => plain(&error),
         })
     }
 

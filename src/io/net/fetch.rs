@@ -10,8 +10,8 @@ use std::ops::Range;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::bind::Bind;
-use super::stream::Stream;
+use super::route::Route;
+use super::stream::{Stream, Target};
 use super::tcp;
 use crate::base::{Duration, Time, limits, sooner};
 use crate::tracker::Id;
@@ -25,13 +25,14 @@ const SILENCE: Duration = Duration::from_secs(1);
 pub struct Fetcher {
     connections: Slab<Connection>,
     tokens: Range<usize>,
-    bind: Option<Bind>,
+    route: Route,
 }
 
 #[derive(Debug)]
 struct Connection {
     stream: Stream,
     addr: SocketAddr,
+    target: Target,
     /// Our address there, once it is up.
     local: Option<IpAddr>,
     used: Use,
@@ -81,13 +82,13 @@ pub enum Start {
 }
 
 impl Fetcher {
-    /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this
-    /// local address or interface, if one is named.
-    pub fn new(tokens: Range<usize>, bind: Option<Bind>) -> Fetcher {
+    /// A fetcher whose sockets have these tokens, which bounds their number. They connect by this
+    /// route.
+    pub fn new(tokens: Range<usize>, route: Route) -> Fetcher {
         Fetcher {
             connections: Slab::new(),
             tokens,
-            bind,
+            route,
         }
     }
 
@@ -98,7 +99,7 @@ impl Fetcher {
     pub fn start(
         &mut self,
         id: Id,
-        addr: SocketAddr,
+        (addr, target): (SocketAddr, Target),
         request: Vec<u8>,
         registry: &Registry,
         now: Time,
@@ -131,11 +132,12 @@ impl Fetcher {
         if !self.tokens.contains(&token.0) {
             return Err(String::from("too many connections to trackers"));
         }
-        let connected = connect(addr, self.bind, token, registry);
+        let connected = connect(&target, &self.route, token, registry);
         let stream = connected.map_err(|error| tcp::plain(&error))?;
         entry.insert(Connection {
             stream,
             addr,
+            target,
             local: None,
             used: Use::Exchange(exchange),
         });
@@ -266,7 +268,7 @@ impl Fetcher {
         if let Use::Exchange(exchange) = &mut connection.used {
             exchange.again = None;
         }
-        let fresh = connect(connection.addr, self.bind, token, registry)?;
+        let fresh = connect(&connection.target, &self.route, token, registry)?;
         let mut old = std::mem::replace(&mut connection.stream, fresh);
         let _ = registry.deregister(&mut old);
         connection.local = None;
@@ -388,12 +390,12 @@ impl Exchange {
 }
 
 fn connect(
-    addr: SocketAddr,
-    bind: Option<Bind>,
+    target: &Target,
+    route: &Route,
     token: Token,
     registry: &Registry,
 ) -> io::Result<Stream> {
-    let mut stream = Stream::connect(addr, bind)?;
+    let mut stream = Stream::connect(target, route)?;
     let interest = Interest::READABLE | Interest::WRITABLE;
     registry.register(&mut stream, token, interest)?;
     Ok(stream)

@@ -1,9 +1,15 @@
 //! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
+mod words;
+
 mod addresses;
 mod bind;
 
 mod socket;
+
+mod proxy;
+mod route;
+mod via;
 
 pub mod stream;
 
@@ -12,7 +18,11 @@ pub mod tcp;
 pub mod peer_sockets;
 
 pub mod fetch;
+
+mod names;
 pub mod resolve;
+
+mod relay;
 pub mod udp;
 
 mod interfaces;
@@ -31,6 +41,8 @@ pub use bind::Bind;
 pub use neighbours::Neighbours;
 pub use outreach::{Heard, NamedBy, Outreach};
 pub use peer_sockets::PeerSockets;
+pub use proxy::Proxy;
+pub use route::Route;
 pub use server::{ClientKey, Incoming, Server};
-pub use stream::Stream;
+pub use stream::{Stream, Target};
 pub use tcp::{Listeners, PeerSocket};

@@ -11,10 +11,12 @@ use std::thread;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
-use super::bind::Bind;
 use super::fetch::{Fetcher, Start, Step};
 use super::neighbours::Neighbours;
+use super::relay::{self, Relay};
 use super::resolve::Resolver;
+use super::route::Route;
+use super::stream::Target;
 use super::udp::{self, Received, Udp};
 use crate::base::{Duration, InfoHash, Reach, Time, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
@@ -27,6 +29,8 @@ pub struct Outreach {
     resolver: Resolver<Asker>,
     fetcher: Fetcher,
     udp: Udp,
+    /// What carries datagrams to trackers where all goes through a proxy.
+    relay: Option<Relay>,
     neighbours: Neighbours,
     /// There is a local network that was not there before.
     new_network: bool,
@@ -53,6 +57,13 @@ pub enum Heard<'a> {
 }
 
 impl<'a> Heard<'a> {
+    fn of(heard: relay::Heard<'a>) -> Heard<'a> {
+        match heard {
+            relay::Heard::Datagram(from, bytes) => Heard::Datagram(from, bytes),
+            relay::Heard::Refused(to, why) => Heard::Tracker(Input::Undeliverable { to, why }),
+        }
+    }
+
     /// The same where trackers are all that there is to hear of.
     pub fn input(self) -> Input<'a> {
         match self {
@@ -111,17 +122,29 @@ impl Outreach {
         registry: &Registry,
         tokens: Range<usize>,
         port: u16,
-        bind: Option<Bind>,
+        route: &Route,
         families: Families,
         waker: Arc<Waker>,
     ) -> io::Result<Outreach> {
         let neighbours = tokens.start + Udp::TOKENS;
-        let streams = neighbours + Neighbours::TOKENS..tokens.end;
+        let relay = neighbours + Neighbours::TOKENS;
+        let streams = relay + Relay::TOKENS..tokens.end;
+        let bind = route.bind;
+        // Nothing is sent or heard past a proxy.
+        let own = if route.has_proxy() {
+            Families {
+                v4: false,
+                v6: false,
+            }
+        } else {
+            families
+        };
         Ok(Outreach {
-            resolver: Resolver::new(waker),
-            fetcher: Fetcher::new(streams, bind),
-            udp: Udp::open(port, bind, families, tokens.start, registry)?,
-            neighbours: Neighbours::new(bind, families, neighbours),
+            resolver: Resolver::new(waker, route.has_proxy()),
+            fetcher: Fetcher::new(streams, route.clone()),
+            udp: Udp::open(port, bind, own, tokens.start, registry)?,
+            relay: Relay::new(route, relay),
+            neighbours: Neighbours::new(bind, own, neighbours),
             new_network: false,
             unread: Vec::new(),
             peers: Vec::new(),
@@ -138,7 +161,10 @@ impl Outreach {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
             }
             Action::Connect { id, addr, request } => {
-                match self.fetcher.start(id, addr, request, registry, now) {
+                let fetcher = &mut self.fetcher;
+                let place = self.resolver.place(addr).map(Target::from);
+                let start = |place| fetcher.start(id, (addr, place), request, registry, now);
+                match place.and_then(start) {
                     Ok(Start::Connecting) => {}
                     Ok(Start::Connected(at)) => {
                         hear(Heard::Tracker(Input::Seen { at }));
@@ -149,6 +175,17 @@ impl Outreach {
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
             Action::Release { id, length } => self.fetcher.release(id, length, registry, now),
+            Action::Datagram { to, bytes } if self.relay.is_some() => {
+                let place = self.resolver.place(to);
+                let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+                match (&mut self.relay, place) {
+                    (Some(relay), Ok(place)) => {
+                        relay.send((to, place), bytes, registry, now, hear);
+                    }
+                    (_, Err(why)) => hear(relay::Heard::Refused(to, &why)),
+                    (None, Ok(_)) => {}
+                }
+            }
             Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
                 Ok(local) => local
                     .into_iter()
@@ -169,6 +206,10 @@ impl Outreach {
             .receive(event.token(), registry, now, hear_search)
         {
             return;
+        }
+        if let Some(relay) = self.relay.as_mut().filter(|it| it.owns(event.token())) {
+            let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+            return relay.on_event(registry, now, &mut self.buffer, hear);
         }
         let goes_on = !event.is_read_closed() && !event.is_error();
         self.read(event.token(), goes_on, registry, hear);
@@ -243,6 +284,14 @@ impl Outreach {
         std::mem::take(&mut self.nodes)
     }
 
+    /// What an address leads to: itself, or the name of a peer that stands for it.
+    ///
+    /// # Errors
+    /// That is not known any more.
+    pub fn target(&self, addr: SocketAddr) -> Result<Target, String> {
+        self.resolver.place(addr).map(Target::from)
+    }
+
     /// Sends a datagram, or loses it: nothing is lost that is not sent again.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
         let _ = self.udp.send(to, bytes);
@@ -269,8 +318,9 @@ impl Outreach {
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Time> {
         if self.unread.is_empty() {
+            let relay = self.relay.as_ref().and_then(Relay::next_deadline);
             sooner(
-                self.fetcher.next_deadline(),
+                sooner(relay, self.fetcher.next_deadline()),
                 self.neighbours.next_deadline(),
             )
         } else {
@@ -282,6 +332,10 @@ impl Outreach {
     pub fn handle_timeout(&mut self, registry: &Registry, now: Time, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
         self.new_network |= self.neighbours.handle_timeout(registry, now);
+        if let Some(relay) = &mut self.relay {
+            let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+            relay.handle_timeout(now, &mut self.buffer, hear);
+        }
         for token in std::mem::take(&mut self.unread) {
             self.read(token, false, registry, hear);
         }

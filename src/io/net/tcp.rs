@@ -11,6 +11,7 @@ use rustix::net::SocketType;
 use super::bind::Bind;
 use super::socket;
 use super::stream::Stream;
+pub use super::words::plain;
 use crate::session::Sealed;
 use crate::tracker::Families;
 
@@ -133,6 +134,16 @@ impl Listeners {
         }
     }
 
+    /// Listens nowhere; connections to both families may be made.
+    pub fn none() -> Listeners {
+        Listeners {
+            sockets: Vec::new(),
+            port: 0,
+            families: Families { v4: true, v6: true },
+            ready: Vec::new(),
+        }
+    }
+
     fn bind(mut port: u16, ips: &[IpAddr], bind: Option<Bind>) -> Result<Listeners, String> {
         let mut sockets = Vec::new();
         let mut families = Families {
@@ -175,22 +186,6 @@ fn listen(addr: SocketAddr, bind: Option<Bind>) -> io::Result<TcpListener> {
     let socket = socket::bound(addr, SocketType::STREAM, bind)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
-}
-
-/// An error in plain words, without the number that Rust appends.
-pub fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => String::from("it refused the connection"),
-        io::ErrorKind::ConnectionReset => String::from("it reset the connection"),
-        io::ErrorKind::AddrInUse => String::from("another program uses it"),
-        io::ErrorKind::AddrNotAvailable => String::from("this machine does not have that address"),
-        io::ErrorKind::PermissionDenied => String::from("permission denied"),
-        _ => {
-            let text = error.to_string();
-            let end = text.find(" (os error").unwrap_or(text.len());
-            text[..end].to_lowercase()
-        }
-    }
 }
 
 #[cfg(test)]
