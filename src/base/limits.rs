@@ -318,6 +318,8 @@ pub const HTTP_CODINGS: usize = 3;
 /// of its own. A bit of deflate may cost many times as much as it yields, so [`HTTP_REPLY`] of them
 /// would hold up everything for seconds.
 pub const HTTP_PACKED: usize = 64 * KIB;
+/// Bytes of a file with the certificates that a system trusts: Debian's has 220 KiB.
+pub const ROOTS_FILE: u64 = 8 * MIB as u64;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
 /// First wait after a tracker failed; doubled each time.

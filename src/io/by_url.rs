@@ -121,7 +121,7 @@ impl UrlFetcher<'_> {
             }
             let joined = self.url.join(location);
             self.url = joined.map_err(|why| match location.get(..8) {
-                Some(start) if start.eq_ignore_ascii_case("https://") => {
+                Some(start) if is_lacked(start) => {
                     let location = shown(&hide_login(location));
                     format!("it redirects to {location}: {NO_HTTPS}")
                 }
@@ -174,7 +174,10 @@ impl UrlFetcher<'_> {
 
     fn connect(&mut self, addr: SocketAddr) -> Result<Stream, String> {
         let until = self.clock.now() + limits::CONNECT_TIME;
-        let target = Target::from(self.resolver.place(addr)?);
+        let target = Target {
+            place: self.resolver.place(addr)?,
+            tls: self.url.tls().map(Arc::from),
+        };
         let connected = Stream::connect(&target, &self.access.route);
         let mut stream = connected.map_err(|why| plain(&why))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -252,8 +255,14 @@ impl UrlFetcher<'_> {
     }
 }
 
+/// Whether a URL that begins so is one that this build cannot fetch.
+pub fn is_lacked(start: &str) -> bool {
+    !cfg!(feature = "https") && start.eq_ignore_ascii_case("https://")
+}
+
 /// What to do about `https`.
-pub const NO_HTTPS: &str = "this build has no https: fetch it with curl -LO, and name the file";
+pub const NO_HTTPS: &str = "this build lacks https (cargo build --release --features https has \
+                            it): fetch it with curl -LO, and name the file";
 
 /// What a status says that is neither success nor a redirect.
 fn refusal(head: &Head) -> String {

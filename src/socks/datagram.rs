@@ -11,8 +11,8 @@ pub fn encode(to: &Place, content: &[u8], out: &mut Vec<u8>) {
     out.extend(content);
 }
 
-/// Where a datagram came from, and its content. `None`: it is none, or a part of one, which is to be
-/// dropped where parts are not put together.
+/// Where a datagram came from, and its content. `None`: it is none, or a part of one, which is to
+/// be dropped where parts are not put together.
 pub fn parse(datagram: &[u8]) -> Option<(Place, &[u8])> {
     match datagram {
         [_, _, 0, rest @ ..] => Place::parse(rest),

@@ -16,6 +16,7 @@ use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::{Family, Message, PeerExchange, bencode};
 
 use crate::lookup;
+use crate::proxied;
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
 use crate::veiled;
@@ -34,6 +35,7 @@ pub fn part(name: &str) -> String {
         "exchange" => fenced(&exchange()),
         "search" => fenced(&search()),
         "encryption" => fenced(&veiled::handshake()),
+        "proxy" => fenced(&proxied::greeting()),
         "lookup" => fenced(&lookup::lookup()),
         "messages" => messages(),
         "legal" => legal(),

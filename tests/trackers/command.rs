@@ -56,10 +56,7 @@ fn the_command_scrape_says_what_each_tracker_knows() {
         lines[3],
         format!("       0         1          0  {}", tracker.udp_url)
     );
-    assert!(
-        lines[5].contains("https trackers need a build with TLS"),
-        "{out}"
-    );
+    assert!(lines[5].contains("this build lacks https"), "{out}");
 
     let (out, err, code) = scrape(&["--json", "--bind", "127.0.0.1", path]);
     let objects: Vec<Json> = out.lines().map(|line| Json::parse(line).unwrap()).collect();

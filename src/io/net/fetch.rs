@@ -111,7 +111,7 @@ impl Fetcher {
             received: 0,
             again: None,
         };
-        while let Some(key) = self.newest_kept(addr) {
+        while let Some(key) = self.newest_kept(addr, &target) {
             let connection = &mut self.connections[key];
             exchange.again = Some(now + SILENCE);
             match connection.take_up(&mut exchange) {
@@ -296,8 +296,9 @@ impl Fetcher {
         all.filter(|(_, connection)| matches!(connection.used, Use::Kept(_)))
     }
 
-    fn newest_kept(&self, addr: SocketAddr) -> Option<usize> {
-        let there = self.kept().filter(|(_, it)| it.addr == addr);
+    fn newest_kept(&self, addr: SocketAddr, target: &Target) -> Option<usize> {
+        let same = |it: &Connection| it.addr == addr && it.target == *target;
+        let there = self.kept().filter(|(_, it)| same(it));
         let newest = there.max_by_key(|(_, it)| it.kept_until());
         newest.map(|(key, _)| key)
     }

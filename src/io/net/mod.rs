@@ -9,6 +9,7 @@ mod socket;
 
 mod proxy;
 mod route;
+mod tls;
 mod via;
 
 pub mod stream;

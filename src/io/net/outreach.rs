@@ -160,10 +160,19 @@ impl Outreach {
             Action::Resolve { id, host, .. } => {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
             }
-            Action::Connect { id, addr, request } => {
+            Action::Connect {
+                id,
+                addr,
+                tls,
+                request,
+            } => {
                 let fetcher = &mut self.fetcher;
-                let place = self.resolver.place(addr).map(Target::from);
-                let start = |place| fetcher.start(id, (addr, place), request, registry, now);
+                let place = self.resolver.place(addr);
+                let start = |place| {
+                    let tls = tls.as_deref().map(Arc::from);
+                    let target = Target { place, tls };
+                    fetcher.start(id, (addr, target), request, registry, now)
+                };
                 match place.and_then(start) {
                     Ok(Start::Connecting) => {}
                     Ok(Start::Connected(at)) => {

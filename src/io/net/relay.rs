@@ -1,6 +1,6 @@
-//! Datagrams to trackers through the proxy (RFC 1928, section 7): a connection to it, for as long as
-//! which it carries them, and a socket that sends to it alone. It is asked for that when the first
-//! datagram is to go out. A proxy that does not do it is asked again a while later.
+//! Datagrams to trackers through the proxy (RFC 1928, section 7): it carries them for as long as a
+//! connection to it lasts, and a socket of ours sends to it alone. It is asked for that when the
+//! first datagram is to go out, and a while later again if it does not do it.
 
 use std::collections::VecDeque;
 use std::io;

@@ -59,8 +59,8 @@ struct Kept {
 }
 
 impl<K> Resolver<K> {
-    /// A resolver that wakes the poll loop by this waker. `by_proxy`: it looks nothing up, and gives
-    /// each name an address that stands for it.
+    /// A resolver that wakes the poll loop by this waker. `by_proxy`: it looks nothing up, and
+    /// gives each name an address that stands for it.
     pub fn new(waker: Arc<Waker>, by_proxy: bool) -> Resolver<K> {
         let (answer, answers) = channel();
         Resolver {

@@ -1,5 +1,6 @@
 //! A stream of bytes to one peer or HTTP server. Nothing else in the loop knows which transport
-//! carries it, and what comes before it can be used: the greeting of a proxy. No call blocks.
+//! carries it, and what comes before it can be used: the greeting of a proxy, and that of TLS. No
+//! call blocks.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use rustix::net::sockopt;
 use super::bind::Bind;
 use super::route::Route;
 use super::socket;
+use super::tls::Tls;
 use super::via::Via;
 use super::words::plain;
 use crate::socks::Place;
@@ -22,6 +24,8 @@ use crate::socks::Place;
 pub struct Target {
     /// The other end.
     pub place: Place,
+    /// The name that its certificate must have, where TLS is spoken.
+    pub tls: Option<Arc<str>>,
 }
 
 /// A connection, or one that is being made.
@@ -29,6 +33,7 @@ pub struct Target {
 pub struct Stream {
     socket: TcpStream,
     stage: Stage,
+    tls: Option<Box<Tls>>,
 }
 
 /// How far it has come.
@@ -38,6 +43,8 @@ enum Stage {
     Connecting(Option<Box<Via>>),
     /// A proxy connects on.
     Via(Box<Via>),
+    /// TLS begins.
+    Securing,
     /// It is up.
     Up,
 }
@@ -48,7 +55,14 @@ impl Stream {
     /// # Errors
     /// There is no way to that address, or there are no more handles.
     pub fn connect(target: &Target, route: &Route) -> io::Result<Stream> {
-        match (&route.proxy, &target.place) {
+        let tls = target.tls.as_deref().map(Tls::new).transpose()?;
+        let mut stream = Stream::begin(&target.place, route)?;
+        stream.tls = tls.map(Box::new);
+        Ok(stream)
+    }
+
+    fn begin(place: &Place, route: &Route) -> io::Result<Stream> {
+        match (&route.proxy, place) {
             (Some(proxy), place) => {
                 let via = Via::new(Arc::clone(proxy), place.clone());
                 let mut stream = Stream::dial(proxy.addr()?, route.bind);
@@ -77,6 +91,7 @@ impl Stream {
         Stream {
             socket,
             stage: Stage::Connecting(None),
+            tls: None,
         }
     }
 
@@ -89,7 +104,7 @@ impl Stream {
     pub fn delay(&self) -> Option<String> {
         match &self.stage {
             Stage::Connecting(Some(via)) | Stage::Via(via) => via.delay(),
-            Stage::Connecting(None) | Stage::Up => None,
+            Stage::Connecting(None) | Stage::Securing | Stage::Up => None,
         }
     }
 
@@ -109,14 +124,20 @@ impl Stream {
                     });
                 }
             }
-            self.stage = via.take().map_or(Stage::Up, Stage::Via);
+            self.stage = via.take().map_or(Stage::Securing, Stage::Via);
         }
         if let Stage::Via(via) = &mut self.stage {
             if !via.go_on(&mut self.socket)? {
                 return Ok(false);
             }
-            self.stage = Stage::Up;
+            self.stage = Stage::Securing;
         }
+        if let (Stage::Securing, Some(tls)) = (&self.stage, &mut self.tls) {
+            if !tls.finish(&mut self.socket)? {
+                return Ok(false);
+            }
+        }
+        self.stage = Stage::Up;
         Ok(true)
     }
 
@@ -125,7 +146,10 @@ impl Stream {
     /// # Errors
     /// The connection is lost.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        socket::unless_blocked(|| self.socket.read(buffer))
+        match &mut self.tls {
+            Some(tls) => tls.read(&mut self.socket, buffer),
+            None => socket::unless_blocked(|| self.socket.read(buffer)),
+        }
     }
 
     /// Writes once: the number of bytes taken. `None`: none can be taken now.
@@ -133,7 +157,10 @@ impl Stream {
     /// # Errors
     /// The connection is lost.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        socket::unless_blocked(|| self.socket.write(bytes))
+        match &mut self.tls {
+            Some(tls) => tls.write(&mut self.socket, bytes),
+            None => socket::unless_blocked(|| self.socket.write(bytes)),
+        }
     }
 
     /// Whether it cannot be used for another request: it has ended, or sends bytes that were not
@@ -173,6 +200,6 @@ impl Source for Stream {
 
 impl From<Place> for Target {
     fn from(place: Place) -> Target {
-        Target { place }
+        Target { place, tls: None }
     }
 }

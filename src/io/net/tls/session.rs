@@ -60,11 +60,7 @@ impl Tls {
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn read(
-        &mut self,
-        socket: &mut TcpStream,
-        buffer: &mut [u8],
-    ) -> io::Result<Option<usize>> {
+    pub fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let mut got = 0;
         loop {
             match self.session.reader().read(&mut buffer[got..]) {

@@ -6,9 +6,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// The library's verifier, with our words.
 #[derive(Debug)]
@@ -38,13 +36,9 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.0.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let verdict =
+            self.0
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verdict.map_err(|error| match error {
             Error::InvalidCertificate(why) => {
                 Error::General(words(&why, end_entity, &server_name.to_str()))
@@ -175,7 +169,11 @@ fn date(seconds: u64) -> String {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (month, later) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
     format!("{}-{month:02}-{day:02}", era * 400 + year + later)
 }
 
@@ -197,9 +195,21 @@ mod tests {
 
     #[test]
     fn elements_are_cut_where_they_say() {
-        assert_eq!(element(b"\x02\x01\x05rest"), Some((2, &b"\x05"[..], &b"rest"[..])));
-        assert_eq!(element(b"\x30\x81\x01\x05"), Some((0x30, &b"\x05"[..], &b""[..])));
-        for bad in [&b""[..], b"\x02", b"\x02\x02\x05", b"\x02\x81", b"\x02\x85\0\0\0\0\0"] {
+        assert_eq!(
+            element(b"\x02\x01\x05rest"),
+            Some((2, &b"\x05"[..], &b"rest"[..]))
+        );
+        assert_eq!(
+            element(b"\x30\x81\x01\x05"),
+            Some((0x30, &b"\x05"[..], &b""[..]))
+        );
+        for bad in [
+            &b""[..],
+            b"\x02",
+            b"\x02\x02\x05",
+            b"\x02\x81",
+            b"\x02\x85\0\0\0\0\0",
+        ] {
             assert_eq!(element(bad), None);
         }
         // SET { SEQUENCE { common name, "CA" } }
