@@ -180,8 +180,8 @@ pub fn patience(text: &str) -> Result<Duration, String> {
     span.ok_or_else(|| String::from("expected minutes, more than 0"))
 }
 
-/// `socks5://[USER:PASSWORD@]HOST:PORT`; some programs say `socks5h` where the proxy looks names up,
-/// as it always does for us.
+/// `socks5://[USER:PASSWORD@]HOST:PORT`; some programs say `socks5h` where the proxy looks names
+/// up, as it always does for us.
 fn proxy(text: &str) -> Result<Proxy, String> {
     let expected = || String::from("expected socks5://[USER:PASSWORD@]HOST:PORT");
     let (scheme, rest) = text.split_once("://").ok_or_else(expected)?;

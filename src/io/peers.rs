@@ -158,7 +158,11 @@ impl Search {
             info_hash: question.info_hash,
             peer_id: PeerId::generate(&mut rng),
             key: rng.bits32(),
-            port: if port == 0 { USUAL_PORT } else { port },
+            port: match port {
+                _ if ways.route.has_proxy() => Identity::NO_PORT,
+                0 => USUAL_PORT,
+                port => port,
+            },
         };
         let us = (question.info_hash, identity.peer_id);
         let nearby = if question.nearby {

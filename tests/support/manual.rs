@@ -422,6 +422,7 @@ fn bounds() -> String {
         "src/base/limits/metadata.rs",
         "src/base/limits/dht.rs",
         "src/base/limits/finding.rs",
+        "src/base/limits/proxy.rs",
         "src/base/limits/unattended.rs",
     ];
     let text: String = files.map(read_text).concat();

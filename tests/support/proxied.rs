@@ -39,7 +39,7 @@ pub fn greeting() -> String {
             &[
                 (1, "version 5"),
                 (1, "so many ways to say who we are"),
-                (1, "nothing"),
+                (1, "none"),
                 (1, "user and password"),
             ],
         ),

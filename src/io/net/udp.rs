@@ -54,8 +54,8 @@ impl Udp {
     pub const TOKENS: usize = 2 + limits::TRACKER_SOCKETS;
 
     /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at
-    /// this local address or interface, or everywhere. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
-    /// the connected sockets.
+    /// this local address or interface, or everywhere. The [`Udp::TOKENS`] tokens from `first` on
+    /// are for IPv4, IPv6 and the connected sockets.
     pub fn open(
         port: u16,
         bind: Option<Bind>,

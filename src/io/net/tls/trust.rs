@@ -1,5 +1,5 @@
-//! Whose certificates are good: those that the system trusts, or where it has no list of them, those
-//! that Mozilla trusts, which the program contains.
+//! Whose certificates are good: those that the system trusts, or where it has no list of them,
+//! those that Mozilla trusts, which the program contains.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::base::limits;
+use crate::io::net::words::plain;
 
 /// The variable of the environment that names a file instead, as for OpenSSL and curl.
 const VARIABLE: &str = "SSL_CERT_FILE";
@@ -39,9 +40,9 @@ pub fn roots() -> Result<RootCertStore, String> {
 /// The certificates of a file; those that cannot be read are left out, as systems have some.
 fn read(path: &str) -> Result<RootCertStore, String> {
     let mut text = Vec::new();
-    let file = File::open(path).map_err(|error| crate::io::net::tcp::plain(&error))?;
+    let file = File::open(path).map_err(|error| plain(&error))?;
     let read = file.take(limits::ROOTS_FILE).read_to_end(&mut text);
-    read.map_err(|error| crate::io::net::tcp::plain(&error))?;
+    read.map_err(|error| plain(&error))?;
     let mut store = RootCertStore::empty();
     let all = CertificateDer::pem_slice_iter(&text);
     store.add_parsable_certificates(all.filter_map(Result::ok));
