@@ -134,7 +134,9 @@ impl Relay {
         // Trackers are asked again after a while.
         if self.waiting.len() < limits::PROXY_WAITING {
             self.waiting.push_back((place, bytes));
-            self.waiting_for.push(to);
+            if !self.waiting_for.contains(&to) {
+                self.waiting_for.push(to);
+            }
         }
     }
 
@@ -268,11 +270,9 @@ impl Relay {
             until: now + limits::PROXY_AGAIN,
         };
         self.waiting.clear();
-        let mut told = std::mem::take(&mut self.waiting_for);
-        told.sort_unstable();
-        told.dedup();
-        told.into_iter()
-            .for_each(|to| hear(Heard::Refused(to, why)));
+        for to in std::mem::take(&mut self.waiting_for) {
+            hear(Heard::Refused(to, why));
+        }
     }
 }
 
