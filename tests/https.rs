@@ -98,7 +98,7 @@ fn a_torrent_and_its_tracker_over_https() {
         get.args(["--port", "0", "--bind", "127.0.0.1"]);
         get.arg("--dir").arg(bench.dir.folder(path));
         get.arg("--state")
-            .arg(bench.dir.folder(&format!("{path}.state")));
+            .arg(bench.dir.folder(format!("{path}.state")));
         let mut get = Child::spawn("get", &mut get);
         get.success(SOON);
         bench.torrent.content.assert_in(&bench.dir.join(path));

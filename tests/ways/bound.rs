@@ -46,7 +46,7 @@ impl World {
         command.arg(verb).arg(&self.file);
         command.args(["--json", "--port", &PORT.to_string(), "--no-dht"]);
         command.arg("--dir").arg(self.dir.folder(folder));
-        let state = self.dir.folder(&format!("{folder}.state"));
+        let state = self.dir.folder(format!("{folder}.state"));
         command.arg("--state").arg(state);
     }
 

@@ -90,7 +90,7 @@ impl World {
         let mut command = brooklet(Some(host));
         command.arg(verb).arg(torrent).arg("--json");
         command.arg("--dir").arg(self.dir.folder(folder));
-        let state = self.dir.folder(&format!("{folder}.state"));
+        let state = self.dir.folder(format!("{folder}.state"));
         command.arg("--state").arg(state);
         command
     }
