@@ -5,7 +5,8 @@
 #              namespaces); ends with a list of what could not run
 # make test-newer   encryption with the rtorrent of Debian's unstable suite, which is fetched into target/newer/rtorrent (needs root)
 # make check   format, lints, documentation, rules of the house
-# make ci      check and test
+# make ci      check and test, and the size of the program
+# make size    the program's size, without and with https, within its bounds
 # make fresh   make ci on a new Debian 13 in a folder (needs root, debootstrap and the network); it
 #              takes as long as make ci, a download of the system and a build from nothing together
 # make bench   brooklet and other clients side by side (needs root; ARGS="--only download" and others, see ARGS=--help; RQBIT=1 builds
@@ -40,7 +41,7 @@ tested := --features faults --config 'profile.dev.opt-level=1' --config 'profile
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build install fresh demo test check ci bench bench-quick sweep crowd dht-world golden clean
+.PHONY: build install fresh demo test check ci size bench bench-quick sweep crowd dht-world golden clean
 
 program := $(target)/release/brooklet
 PREFIX ?= /usr/local
@@ -63,6 +64,7 @@ test:
 	tests/setup.sh
 	@rm -f $(skipped)
 	SKIPPED=$(skipped) cargo test --locked --no-fail-fast $(tested); code=$$?; \
+	  SKIPPED=$(skipped) cargo test --locked --no-fail-fast $(tested) --features https --lib --test https || code=1; \
 	  if [ -s $(skipped) ]; then echo "could not run here:"; sort -u $(skipped); fi; exit $$code
 
 # Lints that clippy of Rust 1.85 has among its usual ones and later ones have not, so that both find the same.
@@ -73,13 +75,17 @@ check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features faults -- -D warnings $(lints)
 	cargo clippy --locked -- -D warnings $(lints)
+	cargo clippy --locked --features https --lib --bins --test https -- -D warnings $(lints)
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml --all-targets \
 	  --target-dir $(target)/fuzz/lint -- -D warnings $(lints)
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo test --locked $(tested) --test tidy
 
-ci: check test
+ci: check test size
+
+size:
+	@tests/size.sh
 
 fresh:
 	@tests/fresh.sh

@@ -11,12 +11,13 @@ const COMMANDS: [&str; 7] = [
 const UNATTENDED: [&str; 7] = ["run", "status", "add", "pause", "resume", "remove", "limit"];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 32] = [
+const SHARED: [(&str, &str); 33] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
     ("--port", "65535"),
     ("--bind", "::1"),
+    ("--proxy", "socks5://127.0.0.1:1080"),
     ("--peer", "[::1]:6881"),
     ("--max-peers", "10"),
     ("--memory", "8M"),
@@ -109,6 +110,7 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
             ("--json", ""),
             ("--state", "x"),
             ("--bind", "127.0.0.1"),
+            ("--proxy", "socks5://127.0.0.1:1080"),
             ("--allow-local", ""),
             ("-h", ""),
         ],
@@ -341,6 +343,8 @@ fn a_value_that_is_none_is_wrong_usage() {
         ("--port", "65536"),
         ("--port", "-1"),
         ("--bind", "localhost"),
+        ("--proxy", "http://127.0.0.1:1080"),
+        ("--proxy", "socks5://127.0.0.1"),
         ("--peer", "host"),
         ("--peer", "::1:6881"),
         ("--max-peers", "0"),

@@ -9,6 +9,8 @@ mod calls;
 mod lookup;
 #[path = "support/manual.rs"]
 mod manual;
+#[path = "support/proxied.rs"]
+mod proxied;
 mod support;
 #[path = "support/transcript.rs"]
 #[allow(dead_code)]

@@ -13,6 +13,9 @@ need transmission-cli transmission-cli
 need transmission-daemon transmission-daemon
 need aria2c aria2
 need opentracker opentracker
+need microsocks microsocks
+need danted dante-server
+need openssl openssl
 need rtorrent rtorrent
 need qbittorrent-nox qbittorrent-nox
 need mktorrent mktorrent

@@ -68,6 +68,23 @@ pub fn lacks_interface(addr: SocketAddr) -> bool {
     is_link_local(addr) && matches!(addr, SocketAddr::V6(v6) if v6.scope_id() == 0)
 }
 
+/// The address that stands for the name of this number, where a proxy looks names up. None that
+/// leads to a host is among them (RFC 6666): whoever else names one names nothing.
+pub fn stand_in(number: u64) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from_bits(STAND_INS | u128::from(number)))
+}
+
+/// The number of the name that this address stands for, if it does.
+pub fn stands_for(ip: IpAddr) -> Option<u64> {
+    match ip {
+        IpAddr::V6(ip) if ip.to_bits() >> 64 == STAND_INS >> 64 => Some(ip.to_bits() as u64),
+        _ => None,
+    }
+}
+
+/// 100::/64.
+const STAND_INS: u128 = 0x0100 << 112;
+
 fn of_v4(ip: Ipv4Addr) -> Reach {
     match ip.octets() {
         [0 | 224..=255, ..] => Reach::Nowhere,

@@ -2,7 +2,6 @@
 //! option, what was given and what was expected.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
@@ -11,6 +10,7 @@ use super::Failure;
 use super::slip;
 use super::values::{self, Value};
 use crate::base::{Duration, limits};
+use crate::io::net::{Bind, Route};
 use crate::io::setup::{Reaching, Sources};
 use crate::torrent::Stay;
 
@@ -64,8 +64,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// `--port`; `None`: the first free one of the usual ones.
     pub port: Option<u16>,
-    /// `--bind`; `None`: all addresses.
-    pub bind: Option<IpAddr>,
+    /// `--bind`, `--proxy`.
+    pub route: Route,
     /// `--peer`, each: host (without brackets) and port.
     pub peers: Vec<(String, u16)>,
     /// `--max-peers`.
@@ -140,7 +140,7 @@ impl Options {
             torrents: Vec::new(),
             dir: PathBuf::from("."),
             port: None,
-            bind: None,
+            route: Route::default(),
             peers: Vec::new(),
             max_peers: limits::PEERS,
             memory: limits::MEMORY,
@@ -181,7 +181,8 @@ impl Options {
         match option {
             "-d" | "--dir" => self.dir = value.path()?,
             "-p" | "--port" => self.port = Some(value.read(values::port)?),
-            "--bind" => self.bind = Some(value.read(values::address)?),
+            "--bind" => self.route.bind = Some(value.read(Bind::parse)?),
+            "--proxy" => self.route.proxy = Some(value.proxy()?),
             "--peer" => self.peers.push(value.read(values::peer)?),
             "--max-peers" => self.max_peers = value.read(values::max_peers)?,
             "--memory" => self.memory = value.read(values::memory)?,
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(options.torrents, ["t"]);
         assert_eq!(options.dir, PathBuf::from("."));
         assert_eq!(
-            (options.port, options.bind, options.max_peers),
+            (options.port, options.route.bind, options.max_peers),
             (None, None, 60)
         );
         assert_eq!(
@@ -360,10 +361,6 @@ mod tests {
             (vec!["--port", "70000"], "--port 70000: expected 0 to 65535"),
             (vec!["-p", "x"], "-p x: expected 0 to 65535"),
             (vec!["--port="], "--port '': expected 0 to 65535"),
-            (
-                vec!["--bind", "eth0"],
-                "--bind eth0: expected an IP address",
-            ),
             (vec!["--max-peers=0"], "--max-peers 0: expected 1 to 10000"),
             (
                 vec!["--memory=1K"],
@@ -428,6 +425,9 @@ mod tests {
             );
         }
         assert!(read(Command::Seed, &["--seed", "t"]).is_err());
+        let why = read(Command::Get, &["--bind", "none0"]).unwrap_err();
+        let expected = "--bind none0: expected an IP address or an interface of this machine (";
+        assert!(why.starts_with(expected), "{why}");
     }
 
     #[test]

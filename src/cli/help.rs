@@ -84,6 +84,18 @@ macro_rules! allow_local {
     };
 }
 
+/// The proxy, with `get`, `seed` and `run`.
+macro_rules! proxy {
+    () => {
+        "\
+      --proxy socks5://[USER:PASSWORD@]HOST:PORT
+                        reach everybody through this proxy, which looks names
+                        up, too; no port is listened on, and the DHT and the
+                        local network are left out
+"
+    };
+}
+
 /// What SIZE, RATE and MIN stand for.
 macro_rules! units {
     () => {
@@ -101,8 +113,11 @@ macro_rules! common {
             "  -d, --dir DIR         where the content lies (.)
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
-      --bind ADDR       local address to listen on and connect from (all)
-      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial
+      --bind ADDR       local address, or name of an interface, to listen on and
+                        connect from (all)
+",
+            proxy!(),
+            "      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial
                         it again and again; repeatable. Peers that a magnet link
                         names (x.pe) are given up after some failures
       --max-peers N     connections at most (60)
@@ -279,7 +294,9 @@ that names trackers or was fetched before.
 
       --json         one JSON object for each tracker, a line each
       --state DIR    where get kept torrents that it fetched by a link
-      --bind ADDR    local address to ask from
+      --bind ADDR    local address, or name of an interface, to ask from
+      --proxy socks5://[USER:PASSWORD@]HOST:PORT
+                     ask through this proxy
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
 
@@ -302,7 +319,9 @@ is the path of a .torrent, its http:// URL, - for standard input, a magnet link
 
   -p, --port N          UDP port to ask from, TCP port to listen on for the
                         local network, and the port that trackers are told
-      --bind ADDR       local address to ask from
+      --bind ADDR       local address, or name of an interface, to ask from
+      --proxy socks5://[USER:PASSWORD@]HOST:PORT
+                        ask trackers through this proxy, and nobody else
       --peer HOST:PORT  put this peer on the list, too; repeatable
       --no-trackers     do not ask trackers
       --no-dht          do not ask the DHT

@@ -2,9 +2,10 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "port",
     "bind",
+    "proxy",
     "peer",
     "max-peers",
     "memory",

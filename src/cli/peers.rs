@@ -22,7 +22,10 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let Some((torrent, options)) = parse(parser)? else {
         return super::print(help::PEERS);
     };
-    let subject = Subject::of(&torrent, &options)?;
+    let mut subject = Subject::of(&torrent, &options)?;
+    if options.route.has_proxy() {
+        (subject.question.nodes, subject.question.nearby) = (None, false);
+    }
     logging::init(match options.verbosity {
         Verbosity::Quiet => LevelFilter::Error,
         Verbosity::Normal => LevelFilter::Warn,
@@ -30,7 +33,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     });
     let ways = Ways {
         port: options.port,
-        bind: options.bind,
+        route: options.route.clone(),
         allow_local: options.reaching.allow_local,
         dht_nodes: options.sources.dht_nodes.clone(),
         state_dir: subject.state_dir.clone(),

@@ -40,14 +40,17 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let Options {
-        bind,
+        route,
         reaching,
         state,
         ..
     } = network;
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
     let allow_local = reaching.allow_local;
-    let access = Access { bind, allow_local };
+    let access = Access {
+        route: route.clone(),
+        allow_local,
+    };
     let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?, access)? {
         Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),
         Target::Link(link) => match known(&link, state) {
@@ -58,7 +61,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     if trackers.iter().all(Vec::is_empty) {
         return Err(Failure::failed(format!("{name}: it names no tracker")));
     }
-    let answers = scrape(&trackers, info_hash, bind, allow_local);
+    let answers = scrape(&trackers, info_hash, &route, allow_local);
     let answers = answers.map_err(Failure::failed)?;
     super::print(&if json {
         objects(&answers)

@@ -101,7 +101,7 @@ fn look(output: &Output, options: &Options) -> Result<(), Failure> {
 /// How servers may be reached.
 pub fn access(options: &Options) -> Access {
     Access {
-        bind: options.bind,
+        route: options.route.clone(),
         allow_local: options.reaching.allow_local,
     }
 }
@@ -159,7 +159,7 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
         dir: options.dir.clone(),
         origin: Origin::default(),
         port: options.port,
-        bind: options.bind,
+        route: options.route.clone(),
         peers: options.peers.clone(),
         max_peers: options.max_peers,
         memory: options.memory,
@@ -167,7 +167,7 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
         up: options.up,
         selection: None,
         sequential: options.sequential,
-        sources: options.sources.clone(),
+        sources: options.sources.clone().by(&options.route),
         reaching: options.reaching,
         timeout: options.timeout,
         recheck: options.recheck,

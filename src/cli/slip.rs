@@ -27,6 +27,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("--uplimit", "--up"),
     ("--listen-port", "--port"),
     ("--interface", "--bind"),
+    ("--all-proxy", "--proxy"),
+    ("--socks5", "--proxy"),
     ("--seed-ratio", "--ratio"),
     ("--max-connections", "--max-peers"),
     ("--select-file", "--files"),

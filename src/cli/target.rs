@@ -56,10 +56,7 @@ fn from_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
 
 fn find_by_url(url: &str, access: Access) -> Result<Target, Failure> {
     let name = by_url::hide_login(url);
-    if url
-        .get(..6)
-        .is_some_and(|it| it.eq_ignore_ascii_case("https:"))
-    {
+    if url.get(..8).is_some_and(by_url::is_lacked) {
         return Err(Failure::usage(format!("{name}: {}", by_url::NO_HTTPS)));
     }
     let source = OsString::from(name);

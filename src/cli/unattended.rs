@@ -12,6 +12,7 @@ use super::values::{self, Value};
 use super::{Failure, events, help, usage};
 use crate::base::SortedMap;
 use crate::io::folder::{FolderSetup, Settings, Wishes};
+use crate::io::net::Bind;
 use crate::io::{Ending, logging, signal};
 use crate::torrent::Report;
 
@@ -106,7 +107,8 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
     match option {
         "-d" | "--dir" => settings.dir = Some(value.path()?),
         "-p" | "--port" => settings.port = Some(value.read(values::port)?),
-        "--bind" => settings.bind = Some(value.read(values::address)?),
+        "--bind" => settings.route.bind = Some(value.read(Bind::parse)?),
+        "--proxy" => settings.route.proxy = Some(value.proxy()?),
         "--peer" => settings.handling.peers.push(value.read(values::peer)?),
         "--max-peers" => settings.max_peers = Some(value.read(values::max_peers)?),
         "--memory" => settings.memory = Some(value.read(values::memory)?),

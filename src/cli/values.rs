@@ -2,14 +2,17 @@
 //! none.
 
 use std::ffi::{OsStr, OsString};
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lexopt::Parser;
 
 use super::units::{Bytes, parse_bytes};
 use super::{Failure, quote, usage};
 use crate::base::{Duration, limits};
+use crate::io::by_url;
+use crate::io::net::Proxy;
 use crate::mse::Encryption;
 
 /// The value of the option that the parser handed out last.
@@ -48,6 +51,18 @@ impl Value<'_> {
     pub fn read<T>(&mut self, reader: fn(&str) -> Result<T, String>) -> Result<T, Failure> {
         let text = self.text()?;
         reader(&text).map_err(|why| self.refused(OsStr::new(&text), &why))
+    }
+
+    /// The proxy that a URL names. Its password is not told to anybody.
+    ///
+    /// # Errors
+    /// As [`Value::path`].
+    pub fn proxy(&mut self) -> Result<Arc<Proxy>, Failure> {
+        let text = self.text()?;
+        let shown = || by_url::hide_login(&text);
+        proxy(&text)
+            .map(Arc::new)
+            .map_err(|why| self.refused(OsStr::new(&shown()), &why))
     }
 
     fn raw(&mut self) -> Result<OsString, Failure> {
@@ -165,16 +180,21 @@ pub fn patience(text: &str) -> Result<Duration, String> {
     span.ok_or_else(|| String::from("expected minutes, more than 0"))
 }
 
-/// An IP address; one of IPv6 may stand in brackets.
-pub fn address(text: &str) -> Result<IpAddr, String> {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let address = match inner {
-        Some(inner) => inner.parse().ok().map(IpAddr::V6),
-        None => text.parse().ok(),
+/// `socks5://[USER:PASSWORD@]HOST:PORT`; some programs say `socks5h` where the proxy looks names
+/// up, as it always does for us.
+fn proxy(text: &str) -> Result<Proxy, String> {
+    let expected = || String::from("expected socks5://[USER:PASSWORD@]HOST:PORT");
+    let (scheme, rest) = text.split_once("://").ok_or_else(expected)?;
+    if !["socks5", "socks5h"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Err(expected());
+    }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (Some(login), place),
+        None => (None, rest),
     };
-    address.ok_or_else(|| String::from("expected an IP address"))
+    let (host, port) = host_and_port(place).ok_or_else(expected)?;
+    Proxy::new(host, port, login)
 }
 
 /// `HOST:PORT`: the host is a name, an IPv4 address, or one of IPv6 in brackets, which are taken
@@ -187,8 +207,9 @@ pub fn peer(text: &str) -> Result<(String, u16), String> {
 fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, digits) = text.rsplit_once(':')?;
     let port = port(digits).ok().filter(|&port| port != 0)?;
-    if host.starts_with('[') {
-        return Some((address(host).ok()?.to_string(), port));
+    if let Some(rest) = host.strip_prefix('[') {
+        let ip: Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some((ip.to_string(), port));
     }
     let named = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
     (!host.is_empty() && host.chars().all(named)).then(|| (host.to_string(), port))
@@ -242,6 +263,28 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_a_url() {
+        for (text, shown) in [
+            ("socks5://p.example:1080", "p.example:1080"),
+            ("SOCKS5h://me:a%3Ab@10.0.0.1:9050/", "10.0.0.1:9050"),
+            ("socks5://[::1]:1", "[::1]:1"),
+        ] {
+            assert_eq!(proxy(text).unwrap().to_string(), shown);
+        }
+        for bad in [
+            "",
+            "p.example:1080",
+            "http://p.example:1080",
+            "socks4://p.example:1080",
+            "socks5://p.example",
+            "socks5://me@p.example:1080",
+            "socks5://:1080",
+        ] {
+            assert!(proxy(bad).unwrap_err().starts_with("expected"), "{bad}");
+        }
+    }
+
+    #[test]
     fn encryption_is_one_of_five_words() {
         for (name, setting) in Encryption::ALL {
             assert_eq!(encryption(name), Ok(setting));
@@ -251,24 +294,6 @@ mod tests {
             for (name, _) in Encryption::ALL {
                 assert!(why.contains(name), "{why}");
             }
-        }
-    }
-
-    #[test]
-    fn addresses_may_stand_in_brackets() {
-        let v6 = "::1".parse().unwrap();
-        assert_eq!((address("::1"), address("[::1]")), (Ok(v6), Ok(v6)));
-        assert!(address("127.0.0.1").is_ok());
-        for bad in [
-            "",
-            "[127.0.0.1]",
-            "[::1",
-            "::1]",
-            "127.1",
-            "localhost",
-            "10.0.0.1:80",
-        ] {
-            assert!(address(bad).is_err(), "{bad}");
         }
     }
 

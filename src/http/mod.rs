@@ -24,7 +24,7 @@ pub use head::{Head, shown};
 pub use inflate::{Unreadable, gunzip, inflate, is_gzip, is_zlib, unzlib};
 pub use reader::{Part, Reader};
 pub use request::get;
-pub use url::{Scheme, Url};
+pub use url::{NO_HTTPS, Scheme, Url};
 
 #[cfg(test)]
 pub use inflate::tests as inflate_tests;

@@ -13,6 +13,8 @@ use crate::base::limits;
 pub enum Scheme {
     /// HTTP over TCP (BEP 3).
     Http,
+    /// HTTP over TLS.
+    Https,
     /// UDP (BEP 15).
     Udp,
 }
@@ -33,6 +35,10 @@ pub struct Url {
 }
 
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
+
+/// What is said of a URL with `https` by a build that lacks it.
+pub const NO_HTTPS: &str = "this build lacks https (cargo build --release --features https has it)";
 
 impl Url {
     /// Reads an absolute URL; white space around it is ignored, the fragment left out.
@@ -56,6 +62,7 @@ impl Url {
         let port = match (port, scheme) {
             (Some(port), _) => port,
             (None, Scheme::Http) => HTTP_PORT,
+            (None, Scheme::Https) => HTTPS_PORT,
             (None, Scheme::Udp) => return Err(String::from("the port is missing")),
         };
         let target = visible(target);
@@ -77,16 +84,17 @@ impl Url {
         let location = location.trim();
         if has_scheme(location) {
             let mut url = Url::parse(location)?;
-            if url.scheme != Scheme::Http {
+            if url.scheme == Scheme::Udp {
                 return Err(String::from("not an http URL"));
             }
-            if url.login.is_none() && (&url.host, url.port) == (&self.host, self.port) {
+            let place = |url: &Url| (url.scheme, url.host.clone(), url.port);
+            if url.login.is_none() && place(&url) == place(self) {
                 url.login.clone_from(&self.login);
             }
             return Ok(url);
         }
         if location.starts_with("//") {
-            return self.join(&format!("http:{location}"));
+            return self.join(&format!("{}:{location}", self.scheme.name()));
         }
         let (path, query) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
         let own = self.target.split('?').next().unwrap_or_default();
@@ -106,6 +114,11 @@ impl Url {
         })
     }
 
+    /// The name that the server's certificate must have, if TLS is spoken.
+    pub fn tls(&self) -> Option<&str> {
+        (self.scheme == Scheme::Https).then_some(&self.host)
+    }
+
     /// The address, if the host is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -119,7 +132,7 @@ impl Url {
             self.host.clone()
         };
         match (self.scheme, self.port) {
-            (Scheme::Http, HTTP_PORT) => host,
+            (Scheme::Http, HTTP_PORT) | (Scheme::Https, HTTPS_PORT) => host,
             (_, port) => format!("{host}:{port}"),
         }
     }
@@ -127,11 +140,18 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Http => "http",
-            Scheme::Udp => "udp",
-        };
+        let scheme = self.scheme.name();
         write!(f, "{scheme}://{}{}", self.authority(), self.target)
+    }
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Udp => "udp",
+        }
     }
 }
 
@@ -139,9 +159,8 @@ fn known_scheme(scheme: &str) -> Result<Scheme, String> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(Scheme::Http),
         "udp" => Ok(Scheme::Udp),
-        "https" => Err(String::from(
-            "https trackers need a build with TLS, which this one lacks",
-        )),
+        "https" if cfg!(feature = "https") => Ok(Scheme::Https),
+        "https" => Err(String::from(NO_HTTPS)),
         "ws" | "wss" => Err(String::from(
             "trackers for browsers (ws, wss) are not supported",
         )),
@@ -296,10 +315,6 @@ mod tests {
             ("", "not a URL"),
             ("announce", "not a URL"),
             (
-                "https://h/announce",
-                "https trackers need a build with TLS, which this one lacks",
-            ),
-            (
                 "wss://h",
                 "trackers for browsers (ws, wss) are not supported",
             ),
@@ -355,9 +370,37 @@ mod tests {
             let joined = base.join(reference).map(|url| url.to_string());
             assert_eq!(joined.as_deref(), Ok(url), "{reference}");
         }
-        for bad in ["udp://h:1/", "https://h/", "mailto:x", "g:h"] {
+        for bad in ["udp://h:1/", "wss://h/", "mailto:x", "g:h"] {
             assert!(base.join(bad).is_err(), "{bad}");
         }
+    }
+
+    /// A build has it or not.
+    #[test]
+    fn https_is_another_scheme_with_a_port_of_its_own() {
+        let text = "https://me:secret@h/announce";
+        let base = match Url::parse(text) {
+            Err(why) => {
+                assert!(!cfg!(feature = "https") && why == NO_HTTPS, "{why}");
+                return;
+            }
+            Ok(url) => url,
+        };
+        assert_eq!((base.port, base.tls()), (443, Some("h")));
+        assert_eq!(base.to_string(), "https://h/announce");
+        assert_eq!(
+            base.join("//other/x").unwrap().to_string(),
+            "https://other/x"
+        );
+        let login = |location| base.join(location).unwrap().login;
+        assert_eq!(login("/x").as_deref(), Some("me:secret"));
+        // Whoever listens on the way would have it.
+        assert_eq!(login("http://h:443/x"), None);
+        let plain = Url::parse("http://h/").unwrap();
+        assert_eq!(
+            (plain.tls(), plain.join("https://h/").unwrap().port),
+            (None, 443)
+        );
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::Stream;
 use super::net::resolve::Resolver;
 use super::net::tcp::plain;
+use super::net::{Route, Stream, Target};
 use crate::base::{Duration, Reach, Time, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;
@@ -22,10 +22,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(1);
 
 /// How servers may be reached.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// The local address to connect from; `None`: any.
-    pub bind: Option<IpAddr>,
+    /// The way of connections to them.
+    pub route: Route,
     /// Whether a server elsewhere may redirect to a local address.
     pub allow_local: bool,
 }
@@ -56,12 +56,13 @@ pub fn is_url(text: &str) -> bool {
 pub fn fetch(text: &str, access: Access, may: May<'_>) -> Result<Fetched, String> {
     let url = Url::parse(text).map_err(|why| format!("{}: {why}", hide_login(text)))?;
     let name = url.to_string();
+    access.route.find()?;
     let broken = |error| format!("poll: {}", plain(&error));
     let poll = Poll::new().map_err(broken)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
     let mut fetcher = UrlFetcher {
         poll,
-        resolver: Resolver::new(waker),
+        resolver: Resolver::new(waker, access.route.has_proxy()),
         clock: Clock::start(),
         access,
         may,
@@ -120,7 +121,7 @@ impl UrlFetcher<'_> {
             }
             let joined = self.url.join(location);
             self.url = joined.map_err(|why| match location.get(..8) {
-                Some(start) if start.eq_ignore_ascii_case("https://") => {
+                Some(start) if is_lacked(start) => {
                     let location = shown(&hide_login(location));
                     format!("it redirects to {location}: {NO_HTTPS}")
                 }
@@ -159,11 +160,8 @@ impl UrlFetcher<'_> {
         loop {
             let now = self.clock.now();
             if let Some((_, found)) = self.resolver.next_found(now) {
-                let fits = |ip: &IpAddr| {
-                    let bind = self.access.bind;
-                    Reach::of(*ip) != Reach::Nowhere
-                        && bind.is_none_or(|bind| bind.is_ipv4() == ip.is_ipv4())
-                };
+                let route = &self.access.route;
+                let fits = |ip: &IpAddr| Reach::of(*ip) != Reach::Nowhere && route.fits(*ip);
                 let ips = found?.into_iter().filter(fits);
                 return Ok(ips.take(limits::TRACKER_ADDRESSES).collect());
             }
@@ -176,14 +174,20 @@ impl UrlFetcher<'_> {
 
     fn connect(&mut self, addr: SocketAddr) -> Result<Stream, String> {
         let until = self.clock.now() + limits::CONNECT_TIME;
-        let mut stream = Stream::connect(addr, self.access.bind).map_err(|why| plain(&why))?;
+        let target = Target {
+            place: self.resolver.place(addr)?,
+            tls: self.url.tls().map(Arc::from),
+        };
+        let connected = Stream::connect(&target, &self.access.route);
+        let mut stream = connected.map_err(|why| plain(&why))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         let registered = registry.register(&mut stream, STREAM, interest);
         registered.map_err(|why| plain(&why))?;
         while !stream.finish().map_err(|why| plain(&why))? {
             if self.clock.now() >= until {
-                return Err(String::from("no connection in time"));
+                let late = || String::from("no connection in time");
+                return Err(stream.delay().unwrap_or_else(late));
             }
             self.sleep(until)?;
         }
@@ -251,8 +255,14 @@ impl UrlFetcher<'_> {
     }
 }
 
+/// Whether a URL that begins so is one that this build cannot fetch.
+pub fn is_lacked(start: &str) -> bool {
+    !cfg!(feature = "https") && start.eq_ignore_ascii_case("https://")
+}
+
 /// What to do about `https`.
-pub const NO_HTTPS: &str = "this build has no https: fetch it with curl -LO, and name the file";
+pub const NO_HTTPS: &str = "this build lacks https (cargo build --release --features https has \
+                            it): fetch it with curl -LO, and name the file";
 
 /// What a status says that is neither success nor a redirect.
 fn refusal(head: &Head) -> String {

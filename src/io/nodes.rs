@@ -1,12 +1,11 @@
 //! Nodes of the DHT to begin with: those of the last run, from the file `dht.nodes` of the state
 //! folder, and hosts whose names are looked up while few are known.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use super::disk::state;
-use super::net::{NamedBy, Outreach};
+use super::net::{Bind, NamedBy, Outreach};
 use crate::base::{Time, limits};
 use crate::dht::{Config, Dht, Saved};
 use crate::session::Start;
@@ -39,7 +38,7 @@ impl Nodes {
     pub fn load(
         state_dir: PathBuf,
         named: Vec<(String, u16)>,
-        bind: Option<IpAddr>,
+        bind: Option<Bind>,
     ) -> (Nodes, Saved) {
         let path = state_dir.join("dht.nodes");
         let file = state::load(&path, limits::DHT_FILE + 1);
@@ -54,7 +53,7 @@ impl Nodes {
             })
         });
         // From loopback no host elsewhere can be reached.
-        let usual = named.is_empty() && !bind.is_some_and(|ip| ip.is_loopback());
+        let usual = named.is_empty() && !bind.is_some_and(|bind| bind.is_loopback());
         let named = named
             .into_iter()
             .map(|(host, port)| (host, port, NamedBy::User));
@@ -98,13 +97,14 @@ impl Nodes {
         &self,
         saved: Saved,
         families: Families,
-        bind: Option<IpAddr>,
+        bind: Option<Bind>,
         random: (u64, u64),
     ) -> Start {
+        let reachable = Bind::families(bind);
         Start {
             config: Config {
-                v4: families.v4 && bind.is_none_or(|ip| ip.is_ipv4()),
-                v6: families.v6 && bind.is_none_or(|ip| ip.is_ipv6()),
+                v4: families.v4 && reachable.v4,
+                v6: families.v6 && reachable.v6,
                 saved,
             },
             secret: random.0,
@@ -164,7 +164,7 @@ mod tests {
 
     fn load(named: &[(&str, u16)], bind: Option<&str>) -> Nodes {
         let named = named.iter().map(|(host, port)| (host.to_string(), *port));
-        let bind = bind.map(|ip| ip.parse().unwrap());
+        let bind = bind.map(|ip| Bind::parse(ip).unwrap());
         Nodes::load(PathBuf::from("/nonexistent"), named.collect(), bind).0
     }
 

@@ -1,13 +1,11 @@
 //! What a loop is made of.
 
-use std::net::IpAddr;
-
 use mio::Poll;
 
 use super::clock::Clock;
 use super::disk::Store;
 use super::folder::Unattended;
-use super::net::{Listeners, Outreach};
+use super::net::{Listeners, Outreach, Route};
 use super::nodes::Nodes;
 use super::pending::Pending;
 use crate::session::Session;
@@ -34,6 +32,6 @@ pub struct Parts {
     pub clock: Clock,
     /// The sockets that peers dial.
     pub listeners: Listeners,
-    /// The local address to connect from.
-    pub bind: Option<IpAddr>,
+    /// The way of all connections.
+    pub route: Route,
 }

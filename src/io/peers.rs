@@ -4,7 +4,7 @@
 mod nearby;
 mod told;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 use self::nearby::Nearby;
 use self::told::Told;
 use super::clock::Clock;
-use super::net::{Heard, Outreach, tcp};
+use super::net::{Heard, Outreach, Route, tcp};
 use super::nodes::Nodes;
 use super::scrape::Asking;
 use crate::base::{Duration, InfoHash, PeerId, Rng, Time, plain, sooner};
@@ -40,8 +40,8 @@ pub struct Question {
 pub struct Ways {
     /// The port that we name, and whose UDP we use; `None`: any.
     pub port: Option<u16>,
-    /// The local address to ask from.
-    pub bind: Option<IpAddr>,
+    /// The way of all that is sent: with a proxy neither the DHT nor the local network is asked.
+    pub route: Route,
     /// Trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
     /// Nodes of the DHT to begin with instead of the usual ones.
@@ -146,21 +146,23 @@ impl Search {
         let broken = |error| format!("poll: {}", tcp::plain(&error));
         let poll = Poll::new().map_err(broken)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
-        let bind = ways.bind;
-        let families = Families {
-            v4: bind.is_none_or(|ip| ip.is_ipv4()),
-            v6: bind.is_none_or(|ip| ip.is_ipv6()),
-        };
+        ways.route.find()?;
+        let bind = ways.route.bind;
+        let families = ways.route.families();
         let port = ways.port.unwrap_or(0);
         let registry = poll.registry();
-        let opened = Outreach::new(registry, OUTREACH, port, bind, families, waker);
+        let opened = Outreach::new(registry, OUTREACH, port, &ways.route, families, waker);
         let mut outreach =
             opened.map_err(|error| format!("port {port} (UDP): {}", tcp::plain(&error)))?;
         let identity = Identity {
             info_hash: question.info_hash,
             peer_id: PeerId::generate(&mut rng),
             key: rng.bits32(),
-            port: if port == 0 { USUAL_PORT } else { port },
+            port: match port {
+                _ if ways.route.has_proxy() => Identity::NO_PORT,
+                0 => USUAL_PORT,
+                port => port,
+            },
         };
         let us = (question.info_hash, identity.peer_id);
         let nearby = if question.nearby {
@@ -339,7 +341,7 @@ impl Looking {
         random: (u64, u64),
         now: Time,
     ) -> Looking {
-        let (state_dir, bind) = (ways.state_dir.clone(), ways.bind);
+        let (state_dir, bind) = (ways.state_dir.clone(), ways.route.bind);
         let (mut nodes, saved) = Nodes::load(state_dir, ways.dht_nodes.clone(), bind);
         for node in named {
             nodes.add_host(node);

@@ -112,7 +112,7 @@ impl Pending {
         match next.and_then(|next| self.claim(next, &text)) {
             Ok(Next::Open(setup)) => {
                 store.open(torrent, setup.request());
-                self.opening.insert(torrent, setup);
+                self.opening.insert(torrent, *setup);
             }
             Ok(Next::Done(metainfo, output)) => {
                 extending::report_metadata(session, torrent, &summary(&metainfo), now);
@@ -190,9 +190,9 @@ pub fn add_linked(
 /// What comes after the metadata of a torrent are there.
 enum Next {
     /// Its files are opened.
-    Open(Setup),
+    Open(Box<Setup>),
     /// Nothing: they were all that was wanted, and have been written there.
-    Done(Metainfo, Option<Output>),
+    Done(Box<Metainfo>, Option<Output>),
 }
 
 /// What users hear of a torrent.
@@ -211,7 +211,7 @@ fn describe(
     match &wanted.only {
         Some(Only::Kept) => {
             keep(&setup, &metainfo, text)?;
-            return Ok(Next::Done(metainfo, None));
+            return Ok(Next::Done(Box::new(metainfo), None));
         }
         Some(Only::Written(file)) => {
             let output = Output::new(file.clone(), &metainfo.name);
@@ -221,7 +221,7 @@ fn describe(
             if let Err(why) = keep(&setup, &metainfo, text) {
                 log::warn!("{why}");
             }
-            return Ok(Next::Done(metainfo, Some(output)));
+            return Ok(Next::Done(Box::new(metainfo), Some(output)));
         }
         None => {}
     }
@@ -231,7 +231,7 @@ fn describe(
     setup.selection = selected(wanted, &metainfo.files)?;
     setup.hashes = std::mem::take(&mut metainfo.hashes);
     setup.metainfo = Arc::new(metainfo);
-    Ok(Next::Open(setup))
+    Ok(Next::Open(Box::new(setup)))
 }
 
 /// Puts the `.torrent` into the state folder, so that the next start needs no peer.

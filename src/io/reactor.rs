@@ -8,7 +8,7 @@
 //! once.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
@@ -19,7 +19,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Stream, own, tcp};
+use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Route, Stream, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -50,7 +50,7 @@ pub struct Reactor {
     pending: Pending,
     nodes: Nodes,
     pub(super) clock: Clock,
-    pub(super) bind: Option<IpAddr>,
+    pub(super) route: Route,
     pub(super) sockets: PeerSockets,
     /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,
@@ -104,7 +104,7 @@ impl Reactor {
             pending: parts.pending,
             nodes: parts.nodes,
             clock: parts.clock,
-            bind: parts.bind,
+            route: parts.route,
             listeners: parts.listeners,
         })
     }
@@ -236,7 +236,7 @@ impl Reactor {
             .handle_timeout(self.poll.registry(), now, hear);
         if self.outreach.take_new_network() {
             self.session.finding.nearby.renew(now);
-            let own = own::addresses(self.listeners.port, self.bind);
+            let own = own::addresses(self.listeners.port, self.route.bind);
             command::set_own(&mut self.session, &own);
         }
         self.pending.turn(&mut self.store, &mut self.session, now);
@@ -408,10 +408,11 @@ impl Reactor {
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
         let registry = self.poll.registry();
-        let begun = Stream::connect(addr, self.bind).and_then(|stream| {
-            self.sockets
-                .add(registry, key, PeerSocket::new(tcp::Way::Tcp(stream)))
-        });
+        let target = self.outreach.target(addr).map_err(io::Error::other);
+        let begun = target
+            .and_then(|target| Stream::connect(&target, &self.route))
+            .map(|stream| PeerSocket::new(tcp::Way::Tcp(stream)))
+            .and_then(|socket| self.sockets.add(registry, key, socket));
         if let Err(error) = begun {
             self.session
                 .handle_closed(key, EndReason::Network(tcp::plain(&error)), now);

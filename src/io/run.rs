@@ -1,7 +1,7 @@
 //! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the
 //! session is given what it needs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::ending;
 use super::folder::{FolderSetup, Unattended};
 use super::merging;
 use super::metadata_files::MetadataFiles;
-use super::net::{Listeners, Outreach, own, tcp};
+use super::net::{Bind, Listeners, Outreach, Route, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -76,8 +76,9 @@ fn prepare_folder(setup: FolderSetup, warn: &mut dyn FnMut(String)) -> Result<Re
     make_content_folder(&setup.dir)?;
     let basis = Basis::new()?;
     let (poll, waker, now) = (&basis.poll, &basis.waker, basis.clock.now());
-    let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
-    let (process, bind) = (setup.process, setup.bind);
+    let (listeners, outreach) = open_ports(setup.port, &setup.route, poll, waker)?;
+    let (process, route) = (setup.process, setup.route.clone());
+    let bind = route.bind;
     let (state_dir, lsd) = (setup.state_dir(), setup.sources.lsd);
     let dht = setup.sources.dht.then(|| NamedNodes {
         state_dir: setup.state_dir(),
@@ -98,7 +99,7 @@ fn prepare_folder(setup: FolderSetup, warn: &mut dyn FnMut(String)) -> Result<Re
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
     search_nearby(&mut session, lsd, &listeners, bind)?;
-    command::set_own(&mut session, &own::addresses(listeners.port, bind));
+    set_own(&mut session, listeners.port, &route);
     unattended.load(&mut store, &mut session, now);
     signal::hand_over(Arc::clone(waker));
     Reactor::new(Parts {
@@ -112,7 +113,7 @@ fn prepare_folder(setup: FolderSetup, warn: &mut dyn FnMut(String)) -> Result<Re
         nodes,
         clock: basis.clock,
         listeners,
-        bind,
+        route,
     })
     .map_err(failed)
 }
@@ -182,11 +183,12 @@ fn prepare(
     let Some(first) = setups.first() else {
         return Err(String::from("no torrent is left"));
     };
-    let (process, bind) = (first.process(), first.bind);
+    let (process, route) = (first.process(), first.route.clone());
+    let bind = route.bind;
     let (dht, lsd) = (first.sources.dht, first.sources.lsd);
     let dht = dht.then(|| NamedNodes::of(first, &setups));
     let (peers, files) = known(&setups, &first.origin.state_dir);
-    let (listeners, mut outreach) = open_ports(first.port, bind, &poll, &waker)?;
+    let (listeners, mut outreach) = open_ports(first.port, &route, &poll, &waker)?;
     let longest = FrameLimits::of(most_pieces(&setups)).longest();
     let buffers = buffers(process.memory, longest);
     let mut store = Store::new(Arc::clone(&waker), buffers, Pool::for_process());
@@ -203,7 +205,7 @@ fn prepare(
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
     search_nearby(&mut session, lsd, &listeners, bind)?;
-    command::set_own(&mut session, &own::addresses(listeners.port, bind));
+    set_own(&mut session, listeners.port, &route);
     for (of, host, port) in peers {
         let Ok(ip) = host.parse() else {
             outreach.look_up_peer(of, host, port, now);
@@ -227,7 +229,7 @@ fn prepare(
         nodes,
         clock,
         listeners,
-        bind,
+        route,
     })
     .map_err(failed)
 }
@@ -296,7 +298,7 @@ fn join_dht(
     session: &mut Session,
     named: NamedNodes,
     listeners: &Listeners,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
 ) -> Result<Nodes, String> {
     let (mut nodes, saved) = Nodes::load(named.state_dir, named.by_user, bind);
     for node in &named.by_torrents {
@@ -317,9 +319,9 @@ fn search_nearby(
     session: &mut Session,
     wanted: bool,
     listeners: &Listeners,
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
 ) -> Result<(), String> {
-    if wanted && !bind.is_some_and(|ip| ip.is_loopback()) {
+    if wanted && !bind.is_some_and(|bind| bind.is_loopback()) {
         session.finding.nearby.join(listeners.port, random()?);
     }
     Ok(())
@@ -365,19 +367,31 @@ fn open(
     Ok(failed)
 }
 
+/// Tells a session where peers may dial us: through a proxy nowhere.
+fn set_own(session: &mut Session, port: u16, route: &Route) {
+    if !route.has_proxy() {
+        command::set_own(session, &own::addresses(port, route.bind));
+    }
+}
+
 /// The sockets that peers dial, and those for trackers, on the same port.
 fn open_ports(
     port: Option<u16>,
-    bind: Option<IpAddr>,
+    route: &Route,
     poll: &Poll,
     waker: &Arc<Waker>,
 ) -> Result<(Listeners, Outreach), String> {
-    let listeners = Listeners::open(port, bind)?;
+    route.find()?;
+    let listeners = if route.has_proxy() {
+        Listeners::none()
+    } else {
+        Listeners::open(port, route.bind)?
+    };
     let outreach = Outreach::new(
         poll.registry(),
         tokens::OUTREACH,
         listeners.port,
-        bind,
+        route,
         listeners.families,
         Arc::clone(waker),
     )

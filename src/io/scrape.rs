@@ -1,13 +1,12 @@
 //! Asking all trackers of a torrent once how its swarm is, on a poll loop that lives as long as the
 //! questions.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::{Heard, Outreach, tcp};
+use super::net::{Heard, Outreach, Route, tcp};
 use crate::base::{InfoHash, Rng, Time, sooner, sorted_by_key};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
@@ -25,7 +24,7 @@ const OUTREACH: std::ops::Range<usize> = 1..1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 128;
 
-/// Asks, from this local address if one is named, and trackers at local addresses by any path if
+/// Asks, by this route, and trackers at local addresses by any path if
 /// that is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
 /// them, or as the machine's patience.
 ///
@@ -34,25 +33,21 @@ const EVENTS: usize = 128;
 pub fn scrape(
     tiers: &[Vec<String>],
     info_hash: InfoHash,
-    bind: Option<IpAddr>,
+    route: &Route,
     allow_local: bool,
 ) -> Result<Vec<Answer>, String> {
+    route.find()?;
     let clock = Clock::start();
     let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
         .map_err(|error| format!("random numbers: {error}"))?;
     let broken = |error| format!("poll: {}", tcp::plain(&error));
     let mut poll = Poll::new().map_err(broken)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
-    let families = Families {
-        v4: bind.is_none_or(|ip| ip.is_ipv4()),
-        v6: bind.is_none_or(|ip| ip.is_ipv6()),
-    };
-    let mut outreach =
-        Outreach::new(poll.registry(), OUTREACH, 0, bind, families, waker).map_err(|error| {
-            match bind {
-                Some(ip) => format!("{ip}: {}", tcp::plain(&error)),
-                None => format!("UDP: {}", tcp::plain(&error)),
-            }
+    let families = route.families();
+    let mut outreach = Outreach::new(poll.registry(), OUTREACH, 0, route, families, waker)
+        .map_err(|error| match route.bind {
+            Some(bind) => format!("{bind}: {}", tcp::plain(&error)),
+            None => format!("UDP: {}", tcp::plain(&error)),
         })?;
     let rng = Rng::from_seed(seed);
     let mut asking = Asking::new(tiers, info_hash, families, allow_local, clock.now(), rng);

@@ -1,13 +1,13 @@
 //! What the event loop is started with, and how it ends: plain values between a command and
 //! [`run`](super::run).
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::ContentFiles;
 use super::disk::threads::opening::{Due, Opened, Request, StoreParams};
+use super::net::Route;
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::mse::Encryption;
 use crate::torrent::{Order, Report, Stay};
@@ -29,8 +29,8 @@ pub struct Setup {
     pub origin: Origin,
     /// Port to listen on; `None`: the first free one of 6881 to 6889, `Some(0)`: any.
     pub port: Option<u16>,
-    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<IpAddr>,
+    /// Local address or interface to listen on and connect from, and the proxy.
+    pub route: Route,
     /// Peers named by the user: host (a name, or an address without brackets) and port.
     pub peers: Vec<(String, u16)>,
     /// Connections at most.
@@ -116,6 +116,19 @@ pub struct Sources {
     pub dht_nodes: Vec<(String, u16)>,
     /// Peers are called over uTP, too, and may call.
     pub utp: bool,
+}
+
+impl Sources {
+    /// What of them there is by this route: through a proxy neither the DHT nor the local network.
+    pub fn by(self, route: &Route) -> Sources {
+        let direct = !route.has_proxy();
+        Sources {
+            dht: self.dht && direct,
+            lsd: self.lsd && direct,
+            utp: self.utp && direct,
+            ..self
+        }
+    }
 }
 
 impl Default for Sources {

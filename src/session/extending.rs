@@ -23,7 +23,7 @@ pub(super) fn greeting(torrent: &Torrent, member: &Member, us: &Us) -> ExtendedG
         exchange: order.pex.then_some(Extension::Exchange.ours()),
         metadata: (!order.is_private()).then_some(Extension::Metadata.ours()),
         metadata_size: order.metadata_size.map(u32::from),
-        port: Some(us.port),
+        port: (us.port != 0).then_some(us.port),
         encryption: us.encryption.prefers().then_some(true),
         queue: Some(limits::UPLOADS_FULL as u32),
         upload_only: only.then_some(true),

@@ -16,7 +16,7 @@ use super::dial_order::{Again, DialOrder, DialPlace};
 use super::ports::Ports;
 use super::refused::Refused;
 use super::source::{Namer, Source};
-use crate::base::reach::{canonical, lacks_interface};
+use crate::base::reach::{canonical, lacks_interface, stands_for};
 use crate::base::{Duration, Reach, Rng, SortedMap, Time, limits};
 
 /// Whether an address may be dialed.
@@ -106,7 +106,10 @@ impl Candidates {
     pub fn add(&mut self, addr: SocketAddr, by: impl Into<Namer>, now: Time) -> bool {
         let (addr, by) = (canonical(addr), by.into());
         let is_users = by.source == Source::User;
-        let leads = Reach::of(addr.ip()) != Reach::Nowhere;
+        // Names are told by the user and by links alone.
+        let named = matches!(by.source, Source::User | Source::Link);
+        let leads =
+            Reach::of(addr.ip()) != Reach::Nowhere && (named || stands_for(addr.ip()).is_none());
         // Of what its user has named, the user hears why it cannot be dialed.
         let callable = addr.port() != 0 && leads && (is_users || !lacks_interface(addr));
         if self.known.contains_key(&addr) {

@@ -13,7 +13,7 @@ use super::exchanged::Exchanged;
 use super::lent;
 use super::slot::{Member, Slot};
 use super::way::Transport;
-use crate::base::reach::{is_link_local, may_name};
+use crate::base::reach::{is_link_local, may_name, stands_for};
 use crate::base::{Duration, PeerKey, SortedSet, Time, limits, sooner, sorted_by_key};
 use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED, UTP};
 use crate::wire::{Extension, PeerExchange};
@@ -129,8 +129,12 @@ impl Exchange {
     fn message(&self, key: PeerKey, member: &mut Member, here: &[Here]) -> Option<PeerExchange> {
         let (told, to) = (member.exchanged.told, member.peer.addr());
         let own = member.dialable_at();
-        let concerns =
-            |addr: SocketAddr| own != Some(addr) && may_name(to, addr) && !is_link_local(addr);
+        let concerns = |addr: SocketAddr| {
+            own != Some(addr)
+                && may_name(to, addr)
+                && !is_link_local(addr)
+                && stands_for(addr.ip()).is_none()
+        };
         let mut until = self.changes;
         let mut message = PeerExchange::default();
         let news = here.iter().filter(|it| it.came > told);

@@ -217,7 +217,7 @@ impl KeptOrder {
             info_hash: self.info_hash,
             peer_id: us.peer_id,
             key: us.key,
-            port: us.port,
+            port: us.port.max(Identity::NO_PORT),
         }
     }
 }

@@ -102,6 +102,8 @@ pub enum Action {
         id: Id,
         /// Whom to connect to.
         addr: SocketAddr,
+        /// The name that its certificate must have, where TLS is spoken.
+        tls: Option<String>,
         /// What to send.
         request: Vec<u8>,
     },

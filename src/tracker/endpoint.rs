@@ -105,7 +105,7 @@ impl Endpoint {
             self.due(context.us)
         };
         let exchange = match site.url.scheme {
-            Scheme::Http => {
+            Scheme::Http | Scheme::Https => {
                 let begun = http::Exchange::begin(site, &self.addrs, give_up, context);
                 match begun {
                     Ok(begun) => Exchange::Http(begun),

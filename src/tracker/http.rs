@@ -333,6 +333,7 @@ impl Exchange {
         context.out.push(Action::Connect {
             id: self.id,
             addr,
+            tls: words.url.tls().map(String::from),
             request: get(&words.url),
         });
     }

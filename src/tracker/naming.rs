@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::guard;
 use super::locals::Locals;
-use super::standing::Standing;
+use super::standing::{Identity, Standing};
 use crate::base::Reach;
 use crate::wire::Family;
 use crate::wire::announce::Reply;
@@ -34,11 +34,14 @@ pub fn remove_useless(
     reply.peers.retain(|&peer| {
         let ip = peer.ip().to_canonical();
         let is_local = locals.has(ip) || external == Some(ip);
-        if peer.port() == us.identity.port && is_local {
+        let port = peer.port();
+        // Where nobody can dial us, we find ourselves among those that nobody can dial.
+        let hides = port == Identity::NO_PORT && us.identity.port == port;
+        if port == us.identity.port && is_local {
             left.ourselves += 1;
         } else if Reach::of(ip) == Reach::Nowhere {
             left.nowhere.push(ip);
-        } else if peer.port() == 0 {
+        } else if port == 0 || hides {
             left.portless += 1;
         } else if !guard::is_dialable(peer, outside) {
             left.inside += 1;

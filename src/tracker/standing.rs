@@ -23,6 +23,9 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The port that is told where nobody can dial us: many trackers refuse 0.
+    pub const NO_PORT: u16 = 1;
+
     /// Of one that asks how a swarm is: a scrape names the torrent only.
     pub fn nameless(info_hash: InfoHash) -> Identity {
         Identity {

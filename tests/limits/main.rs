@@ -58,7 +58,7 @@ fn tests() -> String {
     }
     let mut paths = Vec::new();
     files(&repository("src"), &mut paths);
-    for folder in ["tests/limits", "tests/utp", "tests/session"] {
+    for folder in ["tests/limits", "tests/utp", "tests/session", "tests/ways"] {
         files(&repository(folder), &mut paths);
     }
     let mut all = String::new();
@@ -86,6 +86,7 @@ fn each_bound_is_named_by_a_test() {
             "limits/encryption.rs",
             "limits/finding.rs",
             "limits/metadata.rs",
+            "limits/trackers.rs",
             "limits/unattended.rs",
             "limits/utp.rs",
         ]

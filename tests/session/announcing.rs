@@ -24,7 +24,9 @@ fn asking() -> Bench {
 fn connection(bench: &mut Bench) -> Option<(Id, String)> {
     let actions = std::mem::take(&mut bench.announces);
     actions.into_iter().find_map(|action| match action {
-        Action::Connect { id, addr, request } => {
+        Action::Connect {
+            id, addr, request, ..
+        } => {
             assert_eq!(addr.to_string(), "192.0.2.9:6969");
             Some((id, String::from_utf8(request).unwrap()))
         }

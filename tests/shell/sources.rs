@@ -73,11 +73,7 @@ fn what_was_meant_is_named_where_it_lies_beside() {
         ("one", 1, "did you mean one/x.torrent?"),
         ("nothing here", 1, "this is a folder"),
         (".", 1, "did you mean ./film.mkv.torrent?"),
-        (
-            "HTTPS://example.org/x.torrent",
-            2,
-            "this build has no https",
-        ),
+        ("HTTPS://example.org/x.torrent", 2, "this build lacks https"),
         ("file:///etc/passwd", 2, "without file://"),
         ("magnet:?xt=urn:btih:00", 3, "neither 40 hexadecimal digits"),
         ("magnet:?xt=urn:btmh:1220aa", 3, "v2-only torrent (BEP 52)"),

@@ -137,8 +137,9 @@ fn what_is_no_torrent_behind_a_url_is_said_in_one_line() {
         (
             "/secure",
             1,
-            "it redirects to \"https://example.org/t.torrent\": this build has no https: \
-                        fetch it with curl -LO, and name the file",
+            "it redirects to \"https://example.org/t.torrent\": this build lacks https \
+             (cargo build --release --features https has it): fetch it with curl -LO, and name the \
+             file",
         ),
         (
             "/bad-magnet",
@@ -180,7 +181,7 @@ fn what_is_no_torrent_behind_a_url_is_said_in_one_line() {
         (
             "https://u:secret@example.org/t",
             2,
-            "https://example.org/t: this build has no https",
+            "https://example.org/t: this build lacks https",
         ),
         ("HTTP://", 1, "HTTP://: "),
         ("http://[::1/t", 1, "http://[::1/t: "),

@@ -17,6 +17,7 @@ use brooklet::wire::{Family, Message, PeerExchange, bencode};
 
 use crate::calls;
 use crate::lookup;
+use crate::proxied;
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
 use crate::veiled;
@@ -36,6 +37,7 @@ pub fn part(name: &str) -> String {
         "search" => fenced(&search()),
         "encryption" => fenced(&veiled::handshake()),
         "utp" => fenced(&calls::connection()),
+        "proxy" => fenced(&proxied::greeting()),
         "lookup" => fenced(&lookup::lookup()),
         "messages" => messages(),
         "legal" => legal(),
@@ -418,11 +420,14 @@ fn bounds() -> String {
     let (mut table, mut reason) = (String::new(), Vec::new());
     let files = [
         "src/base/limits.rs",
+        "src/base/limits/trackers.rs",
+        "src/base/limits/encryption.rs",
         "src/base/limits/disk.rs",
         "src/base/limits/metadata.rs",
         "src/base/limits/dht.rs",
         "src/base/limits/finding.rs",
         "src/base/limits/utp.rs",
+        "src/base/limits/proxy.rs",
         "src/base/limits/unattended.rs",
     ];
     let text: String = files.map(read_text).concat();

@@ -5,6 +5,7 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+pub mod authority;
 pub mod bench;
 pub mod child;
 pub mod clients;

@@ -22,7 +22,7 @@ const RANKS: &[&[&str]] = &[
     &["wire"],
     &["http"],
     &[
-        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse",
+        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse", "socks",
     ],
     &["torrent", "explain"],
     &["session"],
@@ -43,6 +43,8 @@ const FUNCTION_LINES: usize = 70;
 
 /// Crates besides our own that the program may stand on.
 const CRATES: usize = 40;
+/// The same with https.
+const HTTPS_CRATES: usize = 55;
 
 #[test]
 fn rooms_import_lower_ranks_only() {
@@ -253,9 +255,32 @@ fn nothing_is_left_over_and_no_machine_is_named() {
 
 #[test]
 fn few_crates_are_needed() {
+    let (usual, https) = (crates_with(""), crates_with("https"));
+    assert!(usual.len() <= CRATES, "{} crates: {usual:#?}", usual.len());
+    assert!(
+        https.len() <= HTTPS_CRATES,
+        "{} crates: {https:#?}",
+        https.len()
+    );
+    let has = |crates: &BTreeSet<String>, name: &str| {
+        crates.iter().any(|it| it.split(' ').next() == Some(name))
+    };
+    assert!(!has(&usual, "rustls") && has(&https, "rustls"));
+    for all in [&usual, &https] {
+        assert!(
+            !has(all, "aws-lc-rs") && !has(all, "openssl-sys"),
+            "{all:#?}"
+        );
+    }
+}
+
+/// The crates that the program stands on with these features.
+fn crates_with(features: &str) -> BTreeSet<String> {
     let tree = Command::new(env!("CARGO"))
         .args([
             "tree",
+            "--features",
+            features,
             "--edges",
             "normal",
             "--prefix",
@@ -278,11 +303,7 @@ fn few_crates_are_needed() {
         .filter(|name| !name.is_empty() && !name.starts_with("brooklet "))
         .collect();
     assert!(!crates.is_empty());
-    assert!(
-        crates.len() <= CRATES,
-        "{} crates: {crates:#?}",
-        crates.len()
-    );
+    crates
 }
 
 #[test]

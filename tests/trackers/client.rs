@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brooklet::base::{InfoHash, PeerId, Rng, Time, sooner};
-use brooklet::io::net::{Heard, Outreach};
+use brooklet::io::net::{Heard, Outreach, Route};
 use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
@@ -67,7 +67,8 @@ impl Client {
     fn around(trackers: Trackers, shared: Shared, speed: u32) -> Client {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
-        let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
+        let outreach =
+            Outreach::new(poll.registry(), 1..100, 0, &Route::default(), BOTH, waker).unwrap();
         let (reports, warnings, began) = (Vec::new(), Vec::new(), Instant::now());
         Client {
             poll,
@@ -225,7 +226,8 @@ impl Crowd {
     pub fn new(count: usize, url: &str) -> Crowd {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
-        let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
+        let outreach =
+            Outreach::new(poll.registry(), 1..100, 0, &Route::default(), BOTH, waker).unwrap();
         let (mut rng, mut shared) = (Rng::from_seed(7), Shared::default());
         let torrents = (0..count).map(|torrent| {
             let identity = Identity {

@@ -218,7 +218,7 @@ fn trackers_that_do_not_work_and_a_peer_that_refuses_are_told() {
         &["--peer", &peer],
         &[
             &format!("warning: tracker {tracker}: it refused the connection"),
-            "warning: tracker https://127.0.0.1/announce: https trackers need",
+            "warning: tracker https://127.0.0.1/announce: this build lacks https",
             &format!("warning: peer {peer}: it refused the connection"),
             "warning: no peer is connected: all 2 trackers failed",
         ],

@@ -2,6 +2,8 @@
 
 use crate::base::time::Duration;
 
+// Encrypted handshakes
+
 /// Bytes of each padding in the encrypted handshake at most: what MSE allows. Where the length is
 /// not told, what follows must be found within it.
 pub const MSE_PADDING: usize = 512;

@@ -18,8 +18,11 @@ Files whose names begin with a dot are left alone.
   -d, --dir DIR         where the content lies (DIR/downloads)
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
-      --bind ADDR       local address to listen on and connect from (all)
-      --peer HOST:PORT  connect each torrent to this peer too; repeatable
+      --bind ADDR       local address, or name of an interface, to listen on and
+                        connect from (all)
+",
+    proxy!(),
+    "      --peer HOST:PORT  connect each torrent to this peer too; repeatable
       --active N        torrents that download at the same time (5); a torrent
                         that got nothing for 5 minutes does not count
       --ratio R         a torrent is paused when R times its content's size has

@@ -1,11 +1,11 @@
 //! What a run of a folder of torrents is started with.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::settings::{Handling, Wishes};
 use crate::base::{PieceHash, limits};
+use crate::io::net::Route;
 use crate::io::setup::{Mode, Origin, Process, Reaching, Setup, Sources, Wanted};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
@@ -20,8 +20,8 @@ pub struct FolderSetup {
     pub dir: PathBuf,
     /// Port to listen on, as in [`Setup`].
     pub port: Option<u16>,
-    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<IpAddr>,
+    /// Local address or interface to listen on and connect from, and the proxy.
+    pub route: Route,
     /// What the torrents share.
     pub process: Process,
     /// How each torrent is handled.
@@ -46,7 +46,6 @@ impl FolderSetup {
             folder,
             handling: settings.handling,
             port: settings.port,
-            bind: settings.bind,
             process: Process {
                 max_peers: settings.max_peers.unwrap_or(limits::RUN_PEERS),
                 memory: settings.memory.unwrap_or(limits::MEMORY),
@@ -67,7 +66,9 @@ impl FolderSetup {
                 lsd: settings.without.lsd.is_none(),
                 dht_nodes: settings.dht_nodes,
                 utp: settings.without.utp.is_none(),
-            },
+            }
+            .by(&settings.route),
+            route: settings.route,
             on_complete: settings.on_complete,
             wishes,
         }
@@ -113,7 +114,7 @@ impl FolderSetup {
                 ..Origin::default()
             },
             port: self.port,
-            bind: self.bind,
+            route: self.route.clone(),
             peers: Vec::new(),
             max_peers: self.process.max_peers,
             memory: self.process.memory,

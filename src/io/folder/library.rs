@@ -75,7 +75,7 @@ impl Library {
         Library {
             fetches: UrlFetches::new(
                 Access {
-                    bind: setup.bind,
+                    route: setup.route.clone(),
                     allow_local: setup.process.reaching.allow_local,
                 },
                 Arc::clone(&waker),

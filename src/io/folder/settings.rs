@@ -2,13 +2,13 @@
 //! file is read at the start, where the command line wins, and again when SIGHUP asks for it: then
 //! what has changed in the file takes effect.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
 use crate::base::{Duration, limits};
 use crate::io::disk::{DiskError, state};
+use crate::io::net::Route;
 use crate::mse::Encryption;
 use crate::session::Change;
 use crate::torrent::Stay;
@@ -20,8 +20,8 @@ pub struct Settings {
     pub dir: Option<PathBuf>,
     /// `--port`.
     pub port: Option<u16>,
-    /// `--bind`.
-    pub bind: Option<IpAddr>,
+    /// `--bind`, `--proxy`.
+    pub route: Route,
     /// `--max-peers`.
     pub max_peers: Option<usize>,
     /// `--memory`.
@@ -198,7 +198,8 @@ impl Wishes {
         let fixed = [
             ("dir", new.dir != old.dir),
             ("port", new.port != old.port),
-            ("bind", new.bind != old.bind),
+            ("bind", new.route.bind != old.route.bind),
+            ("proxy", new.route.proxy != old.route.proxy),
             ("max-peers", new.max_peers != old.max_peers),
             ("memory", new.memory != old.memory),
             ("no-trackers", new.without.trackers != old.without.trackers),
@@ -247,7 +248,7 @@ impl Settings {
         Settings {
             dir: self.dir.or_else(|| others.dir.clone()),
             port: self.port.or(others.port),
-            bind: self.bind.or(others.bind),
+            route: self.route.or(&others.route),
             max_peers: self.max_peers.or(others.max_peers),
             memory: self.memory.or(others.memory),
             down: self.down.or(others.down),

@@ -134,7 +134,8 @@ impl UrlFetches {
                 any: Arc::clone(&self.long),
                 own: None,
             };
-            let (told, waker, access) = (self.told.clone(), Arc::clone(&self.waker), self.access);
+            let (told, waker) = (self.told.clone(), Arc::clone(&self.waker));
+            let access = self.access.clone();
             let (wanted, named) = (add.clone(), url.clone());
             let work = move || {
                 let brought = fetch.run(&url, access);

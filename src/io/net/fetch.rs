@@ -10,7 +10,8 @@ use std::ops::Range;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::stream::Stream;
+use super::route::Route;
+use super::stream::{Stream, Target};
 use super::tcp;
 use crate::base::{Duration, Time, limits, sooner};
 use crate::tracker::Id;
@@ -24,13 +25,14 @@ const SILENCE: Duration = Duration::from_secs(1);
 pub struct Fetcher {
     connections: Slab<Connection>,
     tokens: Range<usize>,
-    bind: Option<IpAddr>,
+    route: Route,
 }
 
 #[derive(Debug)]
 struct Connection {
     stream: Stream,
     addr: SocketAddr,
+    target: Target,
     /// Our address there, once it is up.
     local: Option<IpAddr>,
     used: Use,
@@ -80,13 +82,13 @@ pub enum Start {
 }
 
 impl Fetcher {
-    /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this
-    /// local address, if one is named.
-    pub fn new(tokens: Range<usize>, bind: Option<IpAddr>) -> Fetcher {
+    /// A fetcher whose sockets have these tokens, which bounds their number. They connect by this
+    /// route.
+    pub fn new(tokens: Range<usize>, route: Route) -> Fetcher {
         Fetcher {
             connections: Slab::new(),
             tokens,
-            bind,
+            route,
         }
     }
 
@@ -97,7 +99,7 @@ impl Fetcher {
     pub fn start(
         &mut self,
         id: Id,
-        addr: SocketAddr,
+        (addr, target): (SocketAddr, Target),
         request: Vec<u8>,
         registry: &Registry,
         now: Time,
@@ -109,7 +111,7 @@ impl Fetcher {
             received: 0,
             again: None,
         };
-        while let Some(key) = self.newest_kept(addr) {
+        while let Some(key) = self.newest_kept(addr, &target) {
             let connection = &mut self.connections[key];
             exchange.again = Some(now + SILENCE);
             match connection.take_up(&mut exchange) {
@@ -130,11 +132,12 @@ impl Fetcher {
         if !self.tokens.contains(&token.0) {
             return Err(String::from("too many connections to trackers"));
         }
-        let connected = connect(addr, self.bind, token, registry);
+        let connected = connect(&target, &self.route, token, registry);
         let stream = connected.map_err(|error| tcp::plain(&error))?;
         entry.insert(Connection {
             stream,
             addr,
+            target,
             local: None,
             used: Use::Exchange(exchange),
         });
@@ -265,7 +268,7 @@ impl Fetcher {
         if let Use::Exchange(exchange) = &mut connection.used {
             exchange.again = None;
         }
-        let fresh = connect(connection.addr, self.bind, token, registry)?;
+        let fresh = connect(&connection.target, &self.route, token, registry)?;
         let mut old = std::mem::replace(&mut connection.stream, fresh);
         let _ = registry.deregister(&mut old);
         connection.local = None;
@@ -293,8 +296,9 @@ impl Fetcher {
         all.filter(|(_, connection)| matches!(connection.used, Use::Kept(_)))
     }
 
-    fn newest_kept(&self, addr: SocketAddr) -> Option<usize> {
-        let there = self.kept().filter(|(_, it)| it.addr == addr);
+    fn newest_kept(&self, addr: SocketAddr, target: &Target) -> Option<usize> {
+        let same = |it: &Connection| it.addr == addr && it.target == *target;
+        let there = self.kept().filter(|(_, it)| same(it));
         let newest = there.max_by_key(|(_, it)| it.kept_until());
         newest.map(|(key, _)| key)
     }
@@ -387,12 +391,12 @@ impl Exchange {
 }
 
 fn connect(
-    addr: SocketAddr,
-    bind: Option<IpAddr>,
+    target: &Target,
+    route: &Route,
     token: Token,
     registry: &Registry,
 ) -> io::Result<Stream> {
-    let mut stream = Stream::connect(addr, bind)?;
+    let mut stream = Stream::connect(target, route)?;
     let interest = Interest::READABLE | Interest::WRITABLE;
     registry.register(&mut stream, token, interest)?;
     Ok(stream)

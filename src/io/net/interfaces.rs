@@ -11,6 +11,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netdevice};
 
+use super::bind::Bind;
 use crate::wire::Family;
 
 /// An interface at which a group of multicast is joined.
@@ -58,7 +59,11 @@ impl Changes {
 
 /// The interfaces that have an address of this family: the one of `bind`, if that is given, else
 /// all; the loopback interface if it is the only one.
-pub fn multicast_interfaces(family: Family, bind: Option<IpAddr>) -> Vec<Interface> {
+pub fn multicast_interfaces(family: Family, bind: Option<Bind>) -> Vec<Interface> {
+    if let Some(index) = bind.and_then(|bind| bind.interface()) {
+        return vec![Interface::Index(index)];
+    }
+    let bind = bind.and_then(|bind| bind.ips().find(|ip| Family::of(*ip) == family));
     let bind = bind.filter(|bind| !bind.is_unspecified());
     if let Some(IpAddr::V4(ip)) = bind {
         return vec![Interface::Address(ip)];
@@ -203,7 +208,7 @@ mod tests {
         let routes = "Iface\tDestination\nlo\t0000\nlo\t0001\nnone\t0\n";
         assert_eq!(routed(routes), [Interface::Index(1)]);
         assert_eq!(
-            multicast_interfaces(Family::V4, Some([127, 0, 0, 1].into())),
+            multicast_interfaces(Family::V4, Some(IpAddr::from([127, 0, 0, 1]).into())),
             [Interface::Address(Ipv4Addr::LOCALHOST)]
         );
     }

@@ -1,6 +1,16 @@
 //! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
+mod words;
+
+mod addresses;
+mod bind;
+
 mod socket;
+
+mod proxy;
+mod route;
+mod tls;
+mod via;
 
 pub mod stream;
 
@@ -9,7 +19,11 @@ pub mod tcp;
 pub mod peer_sockets;
 
 pub mod fetch;
+
+mod names;
 pub mod resolve;
+
+mod relay;
 pub mod udp;
 
 mod interfaces;
@@ -17,6 +31,7 @@ pub mod neighbours;
 
 pub mod own;
 
+mod heard;
 pub mod outreach;
 
 mod client;
@@ -24,9 +39,13 @@ pub mod unix;
 
 pub mod server;
 
+pub use bind::Bind;
+pub use heard::Heard;
 pub use neighbours::Neighbours;
-pub use outreach::{Heard, NamedBy, Outreach};
+pub use outreach::{NamedBy, Outreach};
 pub use peer_sockets::PeerSockets;
+pub use proxy::Proxy;
+pub use route::Route;
 pub use server::{ClientKey, Incoming, Server};
-pub use stream::Stream;
+pub use stream::{Stream, Target};
 pub use tcp::{Listeners, PeerSocket};

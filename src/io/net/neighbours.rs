@@ -14,6 +14,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
+use super::bind::Bind;
 use super::interfaces::{Changes, Interface, Network, multicast_interfaces};
 use super::{socket, tcp};
 use crate::base::{Duration, Reach, Time, limits, sooner};
@@ -25,7 +26,7 @@ use crate::wire::lsd::{GROUP_V4, GROUP_V6, Search, group};
 #[derive(Debug)]
 pub struct Neighbours {
     families: [bool; 2],
-    bind: Option<IpAddr>,
+    bind: Option<Bind>,
     /// The token of the first socket.
     first: usize,
     sockets: Option<[Option<Multicast>; 2]>,
@@ -53,9 +54,9 @@ impl Neighbours {
     /// Tokens that the sockets need.
     pub const TOKENS: usize = 3;
 
-    /// Nothing is opened yet. `bind`: the only local address that is used. The
+    /// Nothing is opened yet. `bind`: the only local address or interface that is used. The
     /// [`Neighbours::TOKENS`] tokens from `first` on are for the sockets.
-    pub fn new(bind: Option<IpAddr>, families: Families, first: usize) -> Neighbours {
+    pub fn new(bind: Option<Bind>, families: Families, first: usize) -> Neighbours {
         Neighbours {
             families: [families.v4, families.v6],
             bind,
@@ -166,11 +167,12 @@ impl Neighbours {
 
     fn open(&self, family: Family, token: usize, registry: &Registry) -> Option<Multicast> {
         let wanted = self.families[usize::from(family == Family::V6)];
-        let bound = self.bind.is_none_or(|bind| Family::of(bind) == family);
+        let of_family = |ip| Family::of(ip) == family;
+        let bound = self.bind.is_none_or(|bind| bind.ips().any(of_family));
         if !wanted || !bound {
             return None;
         }
-        let opened = open(family).and_then(|mut socket| {
+        let opened = open(family, self.bind).and_then(|mut socket| {
             registry.register(&mut socket, Token(token), Interest::READABLE)?;
             Ok(socket)
         });
@@ -215,9 +217,9 @@ const CHANGES: usize = 2;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A socket that is bound to the group of a family, as those of other programs may be.
-fn open(family: Family) -> io::Result<UdpSocket> {
+fn open(family: Family, bind: Option<Bind>) -> io::Result<UdpSocket> {
     let addr = group(family);
-    let socket = socket::unbound(addr, SocketType::DGRAM)?;
+    let socket = socket::unbound(addr, SocketType::DGRAM, bind)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     rustix::net::bind(&socket, &addr)?;
@@ -257,7 +259,7 @@ mod tests {
     /// Sends these to the group, on loopback.
     fn says(texts: &[Vec<u8>]) {
         let interface = Interface::Address(Ipv4Addr::LOCALHOST);
-        let socket = open(Family::V4).unwrap();
+        let socket = open(Family::V4, None).unwrap();
         join(&socket, Family::V4, interface).unwrap();
         for text in texts {
             socket.send_to(text, group(Family::V4)).unwrap();
@@ -270,7 +272,8 @@ mod tests {
         let mut events = mio::Events::with_capacity(8);
         let registry = poll.registry().try_clone().unwrap();
         let families = Families { v4: true, v6: true };
-        let mut neighbours = Neighbours::new(Some(Ipv4Addr::LOCALHOST.into()), families, 7);
+        let mut neighbours =
+            Neighbours::new(Some(IpAddr::from(Ipv4Addr::LOCALHOST).into()), families, 7);
         // Now it listens.
         neighbours.search(&Search::default(), &registry);
         let mark = format!("{} {:?}", std::process::id(), std::thread::current().id());

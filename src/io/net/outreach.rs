@@ -12,8 +12,12 @@ use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
 use super::fetch::{Fetcher, Start, Step};
+use super::heard::{Hear, Heard};
 use super::neighbours::Neighbours;
+use super::relay::{self, Relay};
 use super::resolve::Resolver;
+use super::route::Route;
+use super::stream::Target;
 use super::udp::{self, Received, Udp};
 use crate::base::{Duration, InfoHash, Reach, Time, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
@@ -27,6 +31,8 @@ pub struct Outreach {
     resolver: Resolver<Asker>,
     fetcher: Fetcher,
     udp: Udp,
+    /// What carries datagrams to trackers where all goes through a proxy.
+    relay: Option<Relay>,
     neighbours: Neighbours,
     /// There is a local network that was not there before.
     new_network: bool,
@@ -53,32 +59,6 @@ struct Held {
     /// When they are tried again.
     again: Time,
 }
-
-/// What happened.
-#[derive(Clone, Copy, Debug)]
-pub enum Heard<'a> {
-    /// Something that trackers wait for.
-    Tracker(Input<'a>),
-    /// A datagram came from this address.
-    Datagram(SocketAddr, &'a [u8]),
-    /// The same to a group of the local network.
-    Search(SocketAddr, &'a [u8]),
-}
-
-impl<'a> Heard<'a> {
-    /// The same where trackers are all that there is to hear of.
-    pub fn input(self) -> Input<'a> {
-        match self {
-            Heard::Tracker(input) => input,
-            Heard::Datagram(from, bytes) | Heard::Search(from, bytes) => {
-                Input::Datagram { from, bytes }
-            }
-        }
-    }
-}
-
-/// Where that goes.
-pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 
 /// Who names a host that may be a node of the DHT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,17 +104,29 @@ impl Outreach {
         registry: &Registry,
         tokens: Range<usize>,
         port: u16,
-        bind: Option<IpAddr>,
+        route: &Route,
         families: Families,
         waker: Arc<Waker>,
     ) -> io::Result<Outreach> {
         let neighbours = tokens.start + Udp::TOKENS;
-        let streams = neighbours + Neighbours::TOKENS..tokens.end;
+        let relay = neighbours + Neighbours::TOKENS;
+        let streams = relay + Relay::TOKENS..tokens.end;
+        let bind = route.bind;
+        // Nothing is sent or heard past a proxy.
+        let own = if route.has_proxy() {
+            Families {
+                v4: false,
+                v6: false,
+            }
+        } else {
+            families
+        };
         Ok(Outreach {
-            resolver: Resolver::new(waker),
-            fetcher: Fetcher::new(streams, bind),
-            udp: Udp::open(port, bind, families, tokens.start, registry)?,
-            neighbours: Neighbours::new(bind, families, neighbours),
+            resolver: Resolver::new(waker, route.has_proxy()),
+            fetcher: Fetcher::new(streams, route.clone()),
+            udp: Udp::open(port, bind, own, tokens.start, registry)?,
+            relay: Relay::new(route, relay),
+            neighbours: Neighbours::new(bind, own, neighbours),
             new_network: false,
             unread: Vec::new(),
             peers: Vec::new(),
@@ -152,8 +144,20 @@ impl Outreach {
             Action::Resolve { id, host, .. } => {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
             }
-            Action::Connect { id, addr, request } => {
-                match self.fetcher.start(id, addr, request, registry, now) {
+            Action::Connect {
+                id,
+                addr,
+                tls,
+                request,
+            } => {
+                let fetcher = &mut self.fetcher;
+                let place = self.resolver.place(addr);
+                let start = |place| {
+                    let tls = tls.as_deref().map(Arc::from);
+                    let target = Target { place, tls };
+                    fetcher.start(id, (addr, target), request, registry, now)
+                };
+                match place.and_then(start) {
                     Ok(Start::Connecting) => {}
                     Ok(Start::Connected(at)) => {
                         hear(Heard::Tracker(Input::Seen { at }));
@@ -164,6 +168,17 @@ impl Outreach {
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
             Action::Release { id, length } => self.fetcher.release(id, length, registry, now),
+            Action::Datagram { to, bytes } if self.relay.is_some() => {
+                let place = self.resolver.place(to);
+                let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+                match (&mut self.relay, place) {
+                    (Some(relay), Ok(place)) => {
+                        relay.send((to, place), bytes, registry, now, hear);
+                    }
+                    (_, Err(why)) => hear(relay::Heard::Refused(to, &why)),
+                    (None, Ok(_)) => {}
+                }
+            }
             Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
                 Ok(local) => local
                     .into_iter()
@@ -184,6 +199,10 @@ impl Outreach {
             .receive(event.token(), registry, now, hear_search)
         {
             return;
+        }
+        if let Some(relay) = self.relay.as_mut().filter(|it| it.owns(event.token())) {
+            let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+            return relay.on_event(registry, now, &mut self.buffer, hear);
         }
         let goes_on = !event.is_read_closed() && !event.is_error();
         self.read(event.token(), goes_on, registry, hear);
@@ -258,6 +277,14 @@ impl Outreach {
         std::mem::take(&mut self.nodes)
     }
 
+    /// What an address leads to: itself, or the name of a peer that stands for it.
+    ///
+    /// # Errors
+    /// That is not known any more.
+    pub fn target(&self, addr: SocketAddr) -> Result<Target, String> {
+        self.resolver.place(addr).map(Target::from)
+    }
+
     /// Sends a datagram, or loses it: nothing is lost that is not sent again.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
         let _ = self.udp.send(to, bytes);
@@ -320,8 +347,9 @@ impl Outreach {
     pub fn next_deadline(&self) -> Option<Time> {
         if self.unread.is_empty() {
             let held = self.held.as_ref().map(|held| held.again);
+            let relay = self.relay.as_ref().and_then(Relay::next_deadline);
             sooner(
-                sooner(held, self.fetcher.next_deadline()),
+                sooner(sooner(held, relay), self.fetcher.next_deadline()),
                 self.neighbours.next_deadline(),
             )
         } else {
@@ -333,6 +361,10 @@ impl Outreach {
     pub fn handle_timeout(&mut self, registry: &Registry, now: Time, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
         self.new_network |= self.neighbours.handle_timeout(registry, now);
+        if let Some(relay) = &mut self.relay {
+            let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
+            relay.handle_timeout(now, &mut self.buffer, hear);
+        }
         for token in std::mem::take(&mut self.unread) {
             self.read(token, false, registry, hear);
         }

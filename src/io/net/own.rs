@@ -5,20 +5,19 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::bind::Bind;
 use crate::base::limits;
 
-/// Where peers may dial us at this port: at `bind`, if that is one address, else at all of this
-/// machine.
-pub fn addresses(port: u16, bind: Option<IpAddr>) -> Vec<SocketAddr> {
-    let ips = match bind.filter(|bind| !bind.is_unspecified()) {
-        Some(ip) => vec![ip],
-        None => {
-            let read = |path: &str| File::open(path).map_or(String::new(), text);
-            let mut ips = of_v4(&read("/proc/net/fib_trie"));
-            ips.extend(of_v6(&read("/proc/net/if_inet6")));
-            ips
-        }
-    };
+/// Where peers may dial us at this port: at the addresses of `bind`, if it has some, else at all of
+/// this machine.
+pub fn addresses(port: u16, bind: Option<Bind>) -> Vec<SocketAddr> {
+    let bound = bind.iter().flat_map(Bind::ips);
+    let mut ips: Vec<IpAddr> = bound.filter(|ip| !ip.is_unspecified()).collect();
+    if ips.is_empty() {
+        let read = |path: &str| File::open(path).map_or(String::new(), text);
+        ips = of_v4(&read("/proc/net/fib_trie"));
+        ips.extend(of_v6(&read("/proc/net/if_inet6")));
+    }
     let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
     addrs.collect()
 }
@@ -75,11 +74,11 @@ mod tests {
         assert_eq!(of_v6(table), [ip("fe80::2"), ip("::1")]);
         let endless = text(std::io::repeat(b'\n'));
         assert_eq!(endless.len(), limits::OWN_TABLE);
-        let bound = addresses(7, Some(ip("192.0.2.1")));
+        let bound = addresses(7, Some(ip("192.0.2.1").into()));
         assert_eq!(bound, ["192.0.2.1:7".parse().unwrap()]);
         // Each machine has this one.
         let all = addresses(7, None);
         assert!(all.contains(&"127.0.0.1:7".parse().unwrap()), "{all:?}");
-        assert_eq!(addresses(7, Some(ip("0.0.0.0"))), all);
+        assert_eq!(addresses(7, Some(ip("0.0.0.0").into())), all);
     }
 }

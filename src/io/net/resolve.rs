@@ -7,16 +7,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread;
 
 use mio::Waker;
 use slab::Slab;
 
+use super::names::Names;
 use super::tcp;
 use crate::base::{Time, limits};
 use crate::io::channel::{Receiver, Sender, channel};
+use crate::socks::Place;
 
 /// Addresses of a name, or why there are none.
 pub type Found = Result<Vec<IpAddr>, String>;
@@ -35,6 +37,8 @@ pub struct Resolver<K> {
     ready: VecDeque<(K, Found)>,
     /// Answers that are kept, the oldest first.
     kept: VecDeque<Kept>,
+    /// No name is looked up here: a proxy does it.
+    names: Option<Names>,
 }
 
 /// A name that is looked up, and what for.
@@ -55,8 +59,9 @@ struct Kept {
 }
 
 impl<K> Resolver<K> {
-    /// A resolver that wakes the poll loop by this waker.
-    pub fn new(waker: Arc<Waker>) -> Resolver<K> {
+    /// A resolver that wakes the poll loop by this waker. `by_proxy`: it looks nothing up, and
+    /// gives each name an address that stands for it.
+    pub fn new(waker: Arc<Waker>, by_proxy: bool) -> Resolver<K> {
         let (answer, answers) = channel();
         Resolver {
             waker,
@@ -66,7 +71,17 @@ impl<K> Resolver<K> {
             answers,
             ready: VecDeque::new(),
             kept: VecDeque::new(),
+            names: by_proxy.then(Names::default),
         }
+    }
+
+    /// What an address leads to: itself, or the name that it stands for.
+    ///
+    /// # Errors
+    /// That is not known any more.
+    pub fn place(&self, addr: SocketAddr) -> Result<Place, String> {
+        let names = self.names.as_ref();
+        names.map_or(Ok(Place::Addr(addr)), |names| names.place(addr))
     }
 
     /// Asks for a name. The loop is woken when [`Resolver::next_found`] has the answer.
@@ -82,7 +97,10 @@ impl<K> Resolver<K> {
     fn ask(&mut self, wanted_for: K, host: String, can_wait: bool, now: Time) {
         let known = match host.parse() {
             Ok(ip) => Some(Ok(vec![ip])),
-            Err(_) => self.known(&host, now),
+            Err(_) => match &mut self.names {
+                Some(names) => Some(names.stand_in(&host).map(|ip| vec![ip])),
+                None => self.known(&host, now),
+            },
         };
         if let Some(found) = known {
             return self.answer_now(wanted_for, found);
@@ -215,7 +233,7 @@ mod tests {
     fn resolver() -> (Resolver<u32>, Poll) {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(9)).unwrap());
-        (Resolver::new(waker), poll)
+        (Resolver::new(waker, false), poll)
     }
 
     /// So many answers, by their keys.
@@ -230,6 +248,23 @@ mod tests {
         }
         found.sort_by_key(|&(key, _)| key);
         found
+    }
+
+    #[test]
+    fn a_proxy_looks_names_up() {
+        let (mut by_proxy, mut poll) = resolver();
+        by_proxy.names = Some(Names::default());
+        by_proxy.look_up(1, "t.example".into(), START);
+        by_proxy.look_up_later(2, "192.0.2.1".into(), START);
+        assert!(by_proxy.running.is_empty() && by_proxy.waiting.is_empty());
+        let found = all_found(&mut by_proxy, &mut poll, 2);
+        let ip = found[0].1.clone().unwrap()[0];
+        let place = by_proxy.place(SocketAddr::new(ip, 80));
+        assert_eq!(place, Ok(Place::Name("t.example".into(), 80)));
+        assert_eq!(found[1], (2, Ok(vec!["192.0.2.1".parse().unwrap()])));
+        // An address stands for no name where names are looked up.
+        let addr = SocketAddr::new(ip, 80);
+        assert_eq!(resolver().0.place(addr), Ok(Place::Addr(addr)));
     }
 
     #[test]

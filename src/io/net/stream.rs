@@ -1,83 +1,144 @@
 //! A stream of bytes to one peer or HTTP server. Nothing else in the loop knows which transport
-//! carries it. No call blocks.
+//! carries it, and what comes before it can be used: the greeting of a proxy, and that of TLS. No
+//! call blocks.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustix::net::{SocketType, sockopt};
+use rustix::net::sockopt;
 
+use super::bind::Bind;
+use super::route::Route;
 use super::socket;
-use crate::base::reach::lacks_interface;
+use super::tls::Tls;
+use super::via::Via;
+use super::words::plain;
+use crate::socks::Place;
 
-/// What is said where the system has but a number.
-const NO_INTERFACE: &str = "a link-local address: which interface it is at is not known";
+/// Where a connection goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The other end.
+    pub place: Place,
+    /// The name that its certificate must have, where TLS is spoken.
+    pub tls: Option<Arc<str>>,
+}
 
 /// A connection, or one that is being made.
 #[derive(Debug)]
 pub struct Stream {
     socket: TcpStream,
-    connecting: bool,
+    stage: Stage,
+    tls: Option<Box<Tls>>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Stage {
+    /// The socket connects; then that follows.
+    Connecting(Option<Box<Via>>),
+    /// A proxy connects on.
+    Via(Box<Via>),
+    /// TLS begins.
+    Securing,
+    /// It is up.
+    Up,
 }
 
 impl Stream {
-    /// Begins to connect, from this local address if one is named.
+    /// Begins to connect, by this route.
     ///
     /// # Errors
     /// There is no way to that address, or there are no more handles.
-    pub fn connect(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<Stream> {
-        if lacks_interface(addr) {
-            return Err(io::Error::other(NO_INTERFACE));
-        }
-        let socket = match bind {
-            None => TcpStream::connect(addr)?,
-            Some(local) => {
-                let socket = socket::unbound(addr, SocketType::STREAM)?;
-                rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
-                match rustix::net::connect(&socket, &addr) {
-                    Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-                    Err(error) => return Err(error.into()),
+    pub fn connect(target: &Target, route: &Route) -> io::Result<Stream> {
+        let tls = target.tls.as_deref().map(Tls::new).transpose()?;
+        let mut stream = Stream::begin(&target.place, route)?;
+        stream.tls = tls.map(Box::new);
+        Ok(stream)
+    }
+
+    fn begin(place: &Place, route: &Route) -> io::Result<Stream> {
+        match (&route.proxy, place) {
+            (Some(proxy), place) => {
+                let via = Via::new(Arc::clone(proxy), place.clone());
+                let mut stream = Stream::dial(proxy.addr()?, route.bind);
+                match &mut stream {
+                    Ok(stream) => stream.stage = Stage::Connecting(Some(Box::new(via))),
+                    Err(error) => return Err(via.failed(&plain(error))),
                 }
-                TcpStream::from_std(socket.into())
+                stream
             }
-        };
-        Ok(Stream::new(socket))
+            (None, Place::Addr(addr)) => Stream::dial(*addr, route.bind),
+            // Names are looked up before.
+            (None, Place::Name(..)) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// Begins to connect without a proxy, from this local address or interface if one is named.
+    ///
+    /// # Errors
+    /// As [`Stream::connect`].
+    pub fn dial(addr: SocketAddr, bind: Option<Bind>) -> io::Result<Stream> {
+        socket::connect(addr, bind).map(Stream::new)
     }
 
     /// A socket that was accepted, or that connects; [`Stream::finish`] says whether it is up.
     pub fn new(socket: TcpStream) -> Stream {
         Stream {
             socket,
-            connecting: true,
+            stage: Stage::Connecting(None),
+            tls: None,
         }
     }
 
     /// Whether it is still being connected: nothing can be read or written yet.
     pub fn is_connecting(&self) -> bool {
-        self.connecting
+        !matches!(self.stage, Stage::Up)
     }
 
-    /// Whether the connection is up now.
+    /// Why it is not up yet, if that is the proxy's fault.
+    pub fn delay(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Connecting(Some(via)) | Stage::Via(via) => via.delay(),
+            Stage::Connecting(None) | Stage::Securing | Stage::Up => None,
+        }
+    }
+
+    /// Goes on with what comes before the connection can be used. Whether it is up now.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn finish(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.socket.take_error()? {
-            return Err(error);
-        }
-        match self.socket.peer_addr() {
-            Ok(_) => {
-                self.connecting = false;
-                // Requests are small and must not wait for each other; blocks are written whole
-                // anyway.
-                self.socket.set_nodelay(true)?;
-                Ok(true)
+        if let Stage::Connecting(via) = &mut self.stage {
+            match socket::connected(&self.socket) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    return Err(match via {
+                        Some(via) => via.failed(&plain(&error)),
+                        None => error,
+                    });
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
+            self.stage = via.take().map_or(Stage::Securing, Stage::Via);
         }
+        if let Stage::Via(via) = &mut self.stage {
+            if !via.go_on(&mut self.socket)? {
+                return Ok(false);
+            }
+            self.stage = Stage::Securing;
+        }
+        if let (Stage::Securing, Some(tls)) = (&self.stage, &mut self.tls) {
+            if !tls.finish(&mut self.socket)? {
+                return Ok(false);
+            }
+        }
+        self.stage = Stage::Up;
+        Ok(true)
     }
 
     /// Reads once: the number of bytes, 0 at the end. `None`: nothing is there now.
@@ -85,7 +146,10 @@ impl Stream {
     /// # Errors
     /// The connection is lost.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        unless_blocked(|| self.socket.read(buffer))
+        match &mut self.tls {
+            Some(tls) => tls.read(&mut self.socket, buffer),
+            None => socket::unless_blocked(|| self.socket.read(buffer)),
+        }
     }
 
     /// Writes once: the number of bytes taken. `None`: none can be taken now.
@@ -93,7 +157,10 @@ impl Stream {
     /// # Errors
     /// The connection is lost.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        unless_blocked(|| self.socket.write(bytes))
+        match &mut self.tls {
+            Some(tls) => tls.write(&mut self.socket, bytes),
+            None => socket::unless_blocked(|| self.socket.write(bytes)),
+        }
     }
 
     /// Whether it cannot be used for another request: it has ended, or sends bytes that were not
@@ -131,14 +198,8 @@ impl Source for Stream {
     }
 }
 
-/// The outcome of a call that is made again when a signal interrupts it; `None`: it would wait.
-fn unless_blocked(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
-    loop {
-        match call() {
-            Ok(n) => return Ok(Some(n)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
-        }
+impl From<Place> for Target {
+    fn from(place: Place) -> Target {
+        Target { place, tls: None }
     }
 }

@@ -8,8 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::TcpListener;
 use rustix::net::SocketType;
 
+use super::bind::Bind;
 use super::socket;
 use super::stream::Stream;
+pub use super::words::plain;
 use crate::base::Time;
 use crate::session::Sealed;
 use crate::tracker::Families;
@@ -175,10 +177,10 @@ pub struct Listeners {
 
 impl Listeners {
     /// Listens on this port (`None`: the first free of the usual ones, 0: any), at this address or
-    /// all. The error is a line for the user.
-    pub fn open(port: Option<u16>, bind: Option<IpAddr>) -> Result<Listeners, String> {
+    /// interface, or everywhere. The error is a line for the user.
+    pub fn open(port: Option<u16>, bind: Option<Bind>) -> Result<Listeners, String> {
         let ips = match bind {
-            Some(ip) => vec![ip],
+            Some(bind) => bind.ips().collect(),
             None => vec![
                 IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -188,38 +190,48 @@ impl Listeners {
             Some(0) => {
                 let mut last = String::new();
                 for _ in 0..ANY_PORT_TRIES {
-                    match Listeners::bind(0, &ips) {
+                    match Listeners::bind(0, &ips, bind) {
                         Ok(listeners) => return Ok(listeners),
                         Err(why) => last = why,
                     }
                 }
                 Err(last)
             }
-            Some(port) => Listeners::bind(port, &ips)
+            Some(port) => Listeners::bind(port, &ips, bind)
                 .map_err(|why| format!("{why}: choose another with --port (0: any that is free)")),
             None => {
                 let mut usual = USUAL_PORTS;
                 usual
-                    .find_map(|port| Listeners::bind(port, &ips).ok())
-                    .map_or_else(|| Listeners::bind(*USUAL_PORTS.start(), &ips), Ok)
+                    .find_map(|port| Listeners::bind(port, &ips, bind).ok())
+                    .map_or_else(|| Listeners::bind(*USUAL_PORTS.start(), &ips, bind), Ok)
                     .map_err(|why| match bind {
                         None => format!("{why}, as do all up to 6889: choose another with --port"),
-                        Some(ip) => format!("{ip}, {why}"),
+                        Some(bind) => format!("{bind}, {why}"),
                     })
             }
         }
     }
 
-    fn bind(mut port: u16, ips: &[IpAddr]) -> Result<Listeners, String> {
+    /// Listens nowhere; connections to both families may be made.
+    pub fn none() -> Listeners {
+        Listeners {
+            sockets: Vec::new(),
+            port: 0,
+            families: Families { v4: true, v6: true },
+            ready: Vec::new(),
+        }
+    }
+
+    fn bind(mut port: u16, ips: &[IpAddr], bind: Option<Bind>) -> Result<Listeners, String> {
         let mut sockets = Vec::new();
         let mut families = Families {
             v4: false,
             v6: false,
         };
         for &ip in ips {
-            let listening = listen(SocketAddr::new(ip, port)).and_then(|socket| {
+            let listening = listen(SocketAddr::new(ip, port), bind).and_then(|socket| {
                 // The same port is needed for UDP; whether it is free is known by trying.
-                socket::bound(socket.local_addr()?, SocketType::DGRAM)?;
+                socket::bound(socket.local_addr()?, SocketType::DGRAM, bind)?;
                 Ok(socket)
             });
             match listening {
@@ -248,26 +260,10 @@ impl Listeners {
     }
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket::bound(addr, SocketType::STREAM)?;
+fn listen(addr: SocketAddr, bind: Option<Bind>) -> io::Result<TcpListener> {
+    let socket = socket::bound(addr, SocketType::STREAM, bind)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
-}
-
-/// An error in plain words, without the number that Rust appends.
-pub fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => String::from("it refused the connection"),
-        io::ErrorKind::ConnectionReset => String::from("it reset the connection"),
-        io::ErrorKind::AddrInUse => String::from("another program uses it"),
-        io::ErrorKind::AddrNotAvailable => String::from("this machine does not have that address"),
-        io::ErrorKind::PermissionDenied => String::from("permission denied"),
-        _ => {
-            let text = error.to_string();
-            let end = text.find(" (os error").unwrap_or(text.len());
-            text[..end].to_lowercase()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -276,9 +272,9 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_named() {
-        let first = Listeners::open(Some(0), Some(Ipv4Addr::LOCALHOST.into())).unwrap();
-        let error =
-            Listeners::open(Some(first.port), Some(Ipv4Addr::LOCALHOST.into())).unwrap_err();
+        let here = Bind::from(IpAddr::from(Ipv4Addr::LOCALHOST));
+        let first = Listeners::open(Some(0), Some(here)).unwrap();
+        let error = Listeners::open(Some(first.port), Some(here)).unwrap_err();
         assert!(
             error.contains(&first.port.to_string()) && error.contains("another program"),
             "{error}"
@@ -290,9 +286,9 @@ mod tests {
         let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
         let taken = std::net::UdpSocket::bind((ip, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        assert!(Listeners::open(Some(port), Some(ip)).is_err());
+        assert!(Listeners::open(Some(port), Some(ip.into())).is_err());
         drop(taken);
-        assert!(Listeners::open(Some(port), Some(ip)).is_ok());
+        assert!(Listeners::open(Some(port), Some(ip.into())).is_ok());
     }
 
     #[test]

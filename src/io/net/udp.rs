@@ -17,6 +17,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use rustix::net::SocketType;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery};
 
+use super::bind::Bind;
 use super::{socket, tcp};
 use crate::base::{Time, limits};
 use crate::tracker::Families;
@@ -31,6 +32,7 @@ pub struct Udp {
     open: [Option<Common>; 2],
     connected: [Option<Connected>; limits::TRACKER_SOCKETS],
     first: usize,
+    bind: Option<Bind>,
 }
 
 /// The socket of a family. Datagrams that came together are read as one, and sent as one where the
@@ -66,11 +68,11 @@ impl Udp {
     pub const TOKENS: usize = 2 + limits::TRACKER_SOCKETS;
 
     /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at
-    /// this local address or all. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
-    /// the connected sockets.
+    /// this local address or interface, or everywhere. The [`Udp::TOKENS`] tokens from `first` on
+    /// are for IPv4, IPv6 and the connected sockets.
     pub fn open(
         port: u16,
-        bind: Option<IpAddr>,
+        bind: Option<Bind>,
         families: Families,
         first: usize,
         registry: &Registry,
@@ -82,14 +84,12 @@ impl Udp {
         let mut sockets = [None, None];
         for (number, ip) in all.into_iter().enumerate() {
             let Some(ip) = ip else { continue };
-            let local = match bind {
-                Some(bind) if bind.is_ipv4() == ip.is_ipv4() => bind,
-                Some(_) => continue,
-                None => ip,
+            let Some(local) = bind.map_or(Some(ip), |bind| bind.beside(ip)) else {
+                continue;
             };
-            let mut socket = match open(SocketAddr::new(local, port)) {
+            let mut socket = match open(SocketAddr::new(local, port), bind) {
                 // A machine without one of the families is one with the other.
-                Err(error) if bind.is_none() && socket::lacks_family(&error) => continue,
+                Err(error) if local.is_unspecified() && socket::lacks_family(&error) => continue,
                 other => other?,
             };
             registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
@@ -102,6 +102,7 @@ impl Udp {
             open: sockets,
             connected: [const { None }; limits::TRACKER_SOCKETS],
             first,
+            bind,
         })
     }
 
@@ -215,7 +216,7 @@ impl Udp {
                 }
                 let place = self.connected.iter().position(Option::is_none)?;
                 let beside = self.open[usize::from(to.is_ipv6())].as_ref()?;
-                let mut socket = connect(&beside.socket, to).ok()?;
+                let mut socket = connect(&beside.socket, to, self.bind).ok()?;
                 let local = socket.local_addr().ok()?.ip();
                 let token = Token(self.first + 2 + place);
                 registry
@@ -337,8 +338,8 @@ fn sent(result: io::Result<usize>) -> io::Result<()> {
     }
 }
 
-fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = socket::bound(addr, SocketType::DGRAM)?;
+fn open(addr: SocketAddr, bind: Option<Bind>) -> io::Result<UdpSocket> {
+    let socket = socket::bound(addr, SocketType::DGRAM, bind)?;
     // With less room more has to be sent again.
     let _ = sockopt::set_socket_recv_buffer_size(&socket, limits::UDP_BUFFER);
     Ok(UdpSocket::from_std(socket.into()))
@@ -346,9 +347,9 @@ fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
 
 /// A socket on the port of another and connected to this address. The other lets it in for a moment
 /// only, so that no other program of the user can share the port.
-fn connect(beside: &UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
+fn connect(beside: &UdpSocket, to: SocketAddr, bind: Option<Bind>) -> io::Result<UdpSocket> {
     let local = beside.local_addr()?;
-    let socket = socket::unbound(local, SocketType::DGRAM)?;
+    let socket = socket::unbound(local, SocketType::DGRAM, bind)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     sockopt::set_socket_reuseport(beside, true)?;
     let bound = rustix::net::bind(&socket, &local);
@@ -373,7 +374,7 @@ mod tests {
             v4: true,
             v6: false,
         };
-        let mut udp = Udp::open(0, Some(ip), families, 0, registry).unwrap();
+        let mut udp = Udp::open(0, Some(ip.into()), families, 0, registry).unwrap();
         let there = std::net::UdpSocket::bind((ip, 0)).unwrap();
         let port = there.local_addr().unwrap().port();
         let mut ask = |last: usize| {
@@ -391,7 +392,7 @@ mod tests {
     fn so_much_waits_in_the_socket() {
         let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
         let most = most.trim().parse::<usize>().unwrap();
-        let socket = open(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = open(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
         let room = sockopt::socket_recv_buffer_size(&socket).unwrap();
         // Linux counts what it takes beside the bytes, and doubles what it is asked for.
         assert_eq!(room, 2 * limits::UDP_BUFFER.min(most));
@@ -405,7 +406,7 @@ mod tests {
             v4: true,
             v6: false,
         };
-        let mut udp = Udp::open(0, Some(ip), families, 0, poll.registry()).unwrap();
+        let mut udp = Udp::open(0, Some(ip.into()), families, 0, poll.registry()).unwrap();
         let there = udp.open[0].as_ref().unwrap().socket.local_addr().unwrap();
         let from = std::net::UdpSocket::bind((ip, 0)).unwrap();
         for _ in 0..=limits::DATAGRAMS_AT_ONCE {

@@ -4,7 +4,7 @@
 //! their extended handshake (BEP 10) has said where they listen.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use mio::event::Event;
@@ -14,7 +14,7 @@ use slab::Slab;
 
 use crate::base::reach::canonical;
 use crate::base::{InfoHash, PeerId, Time, limits, sooner};
-use crate::io::net::{Outreach, tcp};
+use crate::io::net::{Bind, Outreach, tcp};
 use crate::lsd::Lsd;
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::{ExtendedGreeting, Handshake, Message, handshake, message};
@@ -68,7 +68,7 @@ impl Nearby {
     /// No port can be listened on: a line for the user.
     pub fn new(
         (info_hash, ours): (InfoHash, PeerId),
-        (port, bind): (Option<u16>, Option<IpAddr>),
+        (port, bind): (Option<u16>, Option<Bind>),
         (registry, tokens): (&Registry, Range<usize>),
         seed: u64,
         now: Time,
@@ -246,7 +246,7 @@ fn listening(mut frames: &[u8]) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpStream};
+    use std::net::{IpAddr, Ipv4Addr, TcpStream};
     use std::time::{Duration, Instant};
 
     use mio::{Events, Poll};
@@ -259,7 +259,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(20);
 
     fn open(poll: &Poll, now: Time) -> Nearby {
-        let bind = Some(Ipv4Addr::LOCALHOST.into());
+        let bind = Some(IpAddr::from(Ipv4Addr::LOCALHOST).into());
         let us = (HASH, PeerId(*b"-bk0100-abcdefghijkl"));
         Nearby::new(us, (None, bind), (poll.registry(), TOKENS), 1, now).unwrap()
     }

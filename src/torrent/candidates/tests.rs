@@ -203,6 +203,23 @@ fn a_public_host_is_dialed_on_a_few_ports_only() {
     }
 }
 
+/// Such an address is known by the user's words and by links alone: nobody else can mean one.
+#[test]
+fn an_address_that_stands_for_a_name_is_no_strangers_to_tell() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let addr = |number| SocketAddr::new(crate::base::reach::stand_in(number), 6881);
+    for source in [
+        Source::Tracker,
+        Source::Exchange,
+        Source::Dht,
+        Source::Local,
+    ] {
+        assert!(!candidates.add(addr(1), source, at(0)), "{source:?}");
+    }
+    assert!(candidates.add(addr(2), Source::User, at(0)));
+    assert!(candidates.add(addr(3), Source::Link, at(0)));
+}
+
 #[test]
 fn unusable_addresses_are_not_dialed_and_the_number_is_bounded() {
     let mut candidates = Candidates::new(Rng::from_seed(1));

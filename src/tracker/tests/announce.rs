@@ -298,7 +298,7 @@ fn a_name_that_is_not_found_is_a_failure() {
 #[test]
 fn what_cannot_be_used_is_said_once_and_left_out() {
     let mut bench = Bench::started(&[
-        &["https://s/announce"],
+        &["wss://s/announce"],
         &["junk", A],
         &[A, " http://10.0.0.1/announce\n"],
     ]);
@@ -306,7 +306,7 @@ fn what_cannot_be_used_is_said_once_and_left_out() {
     let said = bench.said();
     assert_eq!(
         said[0],
-        "https://s/announce: https trackers need a build with TLS, which this one lacks"
+        "wss://s/announce: trackers for browsers (ws, wss) are not supported"
     );
     assert_eq!(said[1], "junk: not a URL");
     assert_eq!(said.len(), 3);

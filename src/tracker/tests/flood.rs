@@ -69,7 +69,9 @@ fn flood(
     let mut asked: BTreeMap<SocketAddr, Vec<Time>> = BTreeMap::new();
     while bench.now < end {
         match bench.wanted() {
-            Some(Action::Connect { id, addr, request }) => {
+            Some(Action::Connect {
+                id, addr, request, ..
+            }) => {
                 let text = String::from_utf8(request).unwrap();
                 asked.entry(addr).or_default().push(bench.now);
                 answer(&mut bench, &Get { id, addr, text });
@@ -136,7 +138,9 @@ fn a_farewell_is_no_weapon_either() {
     let tiers: Vec<&[&str]> = tiers.iter().map(Vec::as_slice).collect();
     let mut bench = Bench::started(&tiers);
     let asked = |bench: &mut Bench| match bench.wanted() {
-        Some(Action::Connect { id, addr, request }) => {
+        Some(Action::Connect {
+            id, addr, request, ..
+        }) => {
             let text = String::from_utf8(request).unwrap();
             Some(Get { id, addr, text })
         }
@@ -225,7 +229,10 @@ fn no_answer_makes_us_announce_more_often() {
         let end = bench.now + Duration::from_secs(12 * 3600);
         while bench.now < end {
             bench.trackers.want_peers(&mut bench.shared, bench.now);
-            let Some(Action::Connect { id, addr, request }) = bench.wanted() else {
+            let Some(Action::Connect {
+                id, addr, request, ..
+            }) = bench.wanted()
+            else {
                 bench.pass(1);
                 continue;
             };

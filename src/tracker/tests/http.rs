@@ -216,8 +216,8 @@ fn redirects_end_somewhere() {
             "redirected to \"udp://10.0.0.1:9/\": not an http URL",
         ),
         (
-            "https://t/",
-            "redirected to \"https://t/\": https trackers need a build with TLS, which this one lacks",
+            "wss://t/",
+            "redirected to \"wss://t/\": trackers for browsers (ws, wss) are not supported",
         ),
         ("http://[::1]/", "redirected to ::1: no IPv4 address"),
     ] {

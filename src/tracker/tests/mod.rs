@@ -163,7 +163,9 @@ impl Bench {
     #[track_caller]
     fn get(&mut self) -> Get {
         match self.wanted() {
-            Some(Action::Connect { id, addr, request }) => {
+            Some(Action::Connect {
+                id, addr, request, ..
+            }) => {
                 let text = String::from_utf8(request).unwrap();
                 Get { id, addr, text }
             }

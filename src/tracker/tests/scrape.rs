@@ -19,7 +19,7 @@ fn every_tracker_is_asked_at_once() {
     let mut bench = Bench::scraper(&[
         &[A, "http://10.0.0.2/a"],
         &["udp://10.0.0.3:9"],
-        &["https://s/announce"],
+        &["wss://s/announce"],
     ]);
     let get = bench.get();
     assert!(
@@ -53,7 +53,7 @@ fn every_tracker_is_asked_at_once() {
     assert_eq!(of("udp://10.0.0.3:9").counts, counts(1, 3, 2));
     let why = "it cannot be scraped: its URL does not end in \"announce\"";
     assert_eq!(of("http://10.0.0.2/a").outcome, Err(String::from(why)));
-    assert!(of("https://s/announce").outcome.is_err());
+    assert!(of("wss://s/announce").outcome.is_err());
     assert_eq!(bench.reports.len(), 4);
 }
 

@@ -24,7 +24,9 @@ fn asked_after(bench: &mut Bench) -> (u64, Get) {
     let began = bench.now;
     loop {
         match bench.wanted() {
-            Some(Action::Connect { id, addr, request }) => {
+            Some(Action::Connect {
+                id, addr, request, ..
+            }) => {
                 if addr.to_string() == "10.0.0.1:80" {
                     let text = String::from_utf8(request).unwrap();
                     return (bench.now.since(began).as_secs(), Get { id, addr, text });

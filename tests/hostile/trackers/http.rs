@@ -150,7 +150,7 @@ const AWAY: &[(&str, &str)] = &[
     ),
     (
         "https://127.0.0.1/announce",
-        "redirected to \"https://127.0.0.1/announce\": https trackers need",
+        "redirected to \"https://127.0.0.1/announce\": this build lacks https",
     ),
     (
         "javascript:alert(1)",

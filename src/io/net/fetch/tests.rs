@@ -7,6 +7,7 @@ use std::time::Duration;
 use mio::{Events, Poll};
 
 use super::*;
+use crate::socks::Place;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const START: Time = Time::from_micros(3_600_000_000);
@@ -48,7 +49,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 impl Bench {
     fn new() -> Bench {
         Bench {
-            fetcher: Fetcher::new(0..1024, None),
+            fetcher: Fetcher::new(0..1024, Route::default()),
             poll: Poll::new().unwrap(),
             last: 0,
         }
@@ -60,7 +61,8 @@ impl Bench {
         let id = Id { torrent, number };
         let registry = self.poll.registry();
         let fetcher = &mut self.fetcher;
-        let start = fetcher.start(id, addr, REQUEST.to_vec(), registry, START);
+        let target = Target::from(Place::Addr(addr));
+        let start = fetcher.start(id, (addr, target), REQUEST.to_vec(), registry, START);
         (id, start.unwrap())
     }
 

@@ -33,7 +33,11 @@ fn what_is_held_is_sent_later() {
         v6: false,
     };
     let (registry, tokens) = (poll.registry(), 0..Udp::TOKENS + 100);
-    let mut outreach = Outreach::new(registry, tokens, 0, Some(ip), families, waker).unwrap();
+    let route = Route {
+        bind: Some(ip.into()),
+        proxy: None,
+    };
+    let mut outreach = Outreach::new(registry, tokens, 0, &route, families, waker).unwrap();
     let (to, again) = (
         there.local_addr().unwrap(),
         Time::default() + limits::SEND_AGAIN,
