@@ -8,6 +8,7 @@ mod finding;
 mod metadata;
 mod unattended;
 mod utp;
+mod web;
 
 pub use dht::*;
 pub use disk::*;
@@ -16,6 +17,7 @@ pub use finding::*;
 pub use metadata::*;
 pub use unattended::*;
 pub use utp::*;
+pub use web::*;
 
 use super::time::Duration;
 

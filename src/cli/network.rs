@@ -2,7 +2,7 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "port",
     "bind",
     "peer",
@@ -16,6 +16,7 @@ const NAMES: [&str; 17] = [
     "dht-node",
     "no-pex",
     "no-lsd",
+    "no-web-seeds",
     "encryption",
     "no-utp",
     "timeout",

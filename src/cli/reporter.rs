@@ -161,6 +161,12 @@ impl Reporter {
             Report::Disconnected { addr, reason, .. } => {
                 log::info!("{about}peer {addr}: disconnected: {reason}");
             }
+            Report::WebSeed { addr, url } => {
+                log::info!("{about}web seed {url}: connected ({addr})");
+            }
+            Report::WebSeedOver { addr, reason } => {
+                log::info!("{about}web seed {addr}: disconnected: {reason}");
+            }
             Report::FailedIncoming(counts) => {
                 log::info!(
                     "incoming connections that failed before their handshake: {}",

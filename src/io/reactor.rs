@@ -266,6 +266,7 @@ impl Reactor {
         }
         self.outreach
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
+        self.take_web_seeds(now);
         self.session.finding.add_nodes(&self.outreach.take_nodes());
         for (of, addr) in self.outreach.take_peers() {
             let source = of.map_or(Source::User, |_| Source::Link);
@@ -330,6 +331,7 @@ impl Reactor {
                 Effect::ReadAhead { torrent, block } => {
                     self.store.content(torrent).read_ahead(block);
                 }
+                effect @ (Effect::LookUp { .. } | Effect::Write { .. }) => self.fetch(effect, now),
                 Effect::Save { torrent, snapshot } => {
                     self.store.save(torrent, snapshot);
                     self.go_on_saving(now);
@@ -338,8 +340,7 @@ impl Reactor {
                 // them open, and so goes on serving a folder that is moved.
                 Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
                 Effect::Rest { .. } => {}
-                // `seed` does not let its few torrents sleep either: their `.torrent` files may be
-                // gone.
+                // `seed` lets none of its torrents sleep: their `.torrent` files may be gone.
                 Effect::Sleep { torrent } | Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.sleep_or_wake(torrent, &mut self.store, &self.session);

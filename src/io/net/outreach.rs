@@ -36,6 +36,8 @@ pub struct Outreach {
     peers: Vec<(Option<InfoHash>, SocketAddr)>,
     /// The same of nodes of the DHT.
     nodes: Vec<SocketAddr>,
+    /// The same of web seeds.
+    web_seeds: Vec<FoundWebSeed>,
     /// Nodes that are being looked up.
     unresolved: usize,
     buffer: Vec<u8>,
@@ -77,6 +79,9 @@ impl<'a> Heard<'a> {
     }
 }
 
+/// The torrent of a web seed, its host, and the addresses of that or why there are none.
+pub type FoundWebSeed = (InfoHash, String, Result<Vec<IpAddr>, String>);
+
 /// Where that goes.
 pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 
@@ -104,6 +109,10 @@ enum Asker {
         host: String,
         port: u16,
         by: NamedBy,
+    },
+    WebSeed {
+        of: InfoHash,
+        host: String,
     },
 }
 
@@ -139,6 +148,7 @@ impl Outreach {
             unread: Vec::new(),
             peers: Vec::new(),
             nodes: Vec::new(),
+            web_seeds: Vec::new(),
             unresolved: 0,
             buffer: vec![0; limits::DATAGRAMS_AT_ONCE * limits::DATAGRAMS_BYTES],
             batch: Vec::new(),
@@ -198,6 +208,7 @@ impl Outreach {
                     let found = &found;
                     hear(Heard::Tracker(Input::Resolved { id, found }));
                 }
+                (Asker::WebSeed { of, host }, found) => self.web_seeds.push((of, host, found)),
                 (Asker::Peer { of, port, .. }, Ok(ips)) => {
                     let addrs = ips.into_iter().map(|ip| (of, SocketAddr::new(ip, port)));
                     self.peers.extend(addrs);
@@ -231,6 +242,20 @@ impl Outreach {
     /// Addresses of the user's peers found since the last call, each with its torrent.
     pub fn take_peers(&mut self) -> Vec<(Option<InfoHash>, SocketAddr)> {
         std::mem::take(&mut self.peers)
+    }
+
+    /// Looks up the host of a web seed of this torrent; see [`Outreach::take_web_seeds`].
+    pub fn look_up_web_seed(&mut self, of: InfoHash, host: String, now: Time) {
+        let asker = Asker::WebSeed {
+            of,
+            host: host.clone(),
+        };
+        self.resolver.look_up_later(asker, host, now);
+    }
+
+    /// What was found of web seeds since the last call.
+    pub fn take_web_seeds(&mut self) -> Vec<FoundWebSeed> {
+        std::mem::take(&mut self.web_seeds)
     }
 
     /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`].
