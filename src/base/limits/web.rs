@@ -3,6 +3,8 @@
 use super::{KIB, MIB};
 use crate::base::time::Duration;
 
+/// Web seeds kept of a torrent: no torrent names more than a few dozen mirrors.
+pub const WEB_SEEDS: usize = 200;
 /// Web seeds of one torrent that are asked at one time: each holds a connection.
 pub const WEB_SEEDS_AT_ONCE: usize = 4;
 /// Connections to one web seed of a torrent: one fills a line, and a second asks for the next file
