@@ -2,12 +2,12 @@
 //!
 //! The modules in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
-//! [`storage`], [`tracker`], [`dht`], [`lsd`], [`mse`], [`socks`] and [`utp`] (which do not know
-//! each other), [`torrent`], [`session`], [`rpc`] (remote control), then [`io`], which alone
-//! touches sockets, threads and the content's files, and [`cli`], what a user sees. The doc of each
-//! module begins with its rank: it may import only from lower ones. PROTOCOL.md follows a block
-//! from a socket to the disk, a stranger from its first byte, a bare hash until it is a torrent, a
-//! command until it survives a kill, and a turn of the loop through these modules.
+//! [`storage`], [`tracker`], [`webseed`], [`dht`], [`lsd`], [`mse`], [`socks`] and [`utp`] (which
+//! do not know each other), [`torrent`], [`session`], [`rpc`] (remote control), then [`io`], which
+//! alone touches sockets, threads and the content's files, and [`cli`], what a user sees. The doc
+//! of each module begins with its rank: it may import only from lower ones. PROTOCOL.md follows a
+//! block from a socket to the disk, a stranger from its first byte, a bare hash until it is a
+//! torrent, a command until it survives a kill, and a turn of the loop through these modules.
 //!
 //! # Glossary
 //!
@@ -64,6 +64,7 @@ pub mod socks;
 pub mod storage;
 pub mod tracker;
 pub mod utp;
+pub mod webseed;
 
 pub mod torrent;
 

@@ -11,7 +11,7 @@ const COMMANDS: [&str; 7] = [
 const UNATTENDED: [&str; 7] = ["run", "status", "add", "pause", "resume", "remove", "limit"];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 33] = [
+const SHARED: [(&str, &str); 34] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -29,6 +29,7 @@ const SHARED: [(&str, &str); 33] = [
     ("--dht-node", "dht.example:6881"),
     ("--no-pex", ""),
     ("--no-lsd", ""),
+    ("--no-web-seeds", ""),
     ("--encryption", "require"),
     ("--no-utp", ""),
     ("--no-trackers", ""),

@@ -25,6 +25,7 @@ need bindfs bindfs
 need mkfs.exfat exfatprogs
 need mount.exfat-fuse exfat-fuse
 need strace strace
+need nginx nginx-light
 need make make
 need python3 python3
 need node nodejs

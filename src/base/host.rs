@@ -29,6 +29,26 @@ impl Host {
     }
 }
 
+/// The address that stands for a web seed where blocks are judged: a server may share its own with
+/// peers, or with other web seeds. No host has such an address (RFC 4291 reserves 0100::/8).
+pub fn web_seed_addr(number: usize) -> SocketAddr {
+    let [.., high, low] = number.to_be_bytes();
+    let number = u16::from_be_bytes([high, low]);
+    let ip = Ipv6Addr::new(0x100, 0x19, number, 0, 0, 0, 0, 1);
+    SocketAddr::new(ip.into(), 0)
+}
+
+/// The web seed that such an address stands for.
+pub fn web_seed_at(addr: SocketAddr) -> Option<usize> {
+    match addr.ip() {
+        IpAddr::V6(ip) if addr.port() == 0 => match ip.segments() {
+            [0x100, 0x19, number, ..] => Some(number.into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The network of an address, for counting how many come from there: /24 of IPv4, /64 of IPv6.
 /// `None` for local addresses, where many clients share one.
 pub fn network(addr: SocketAddr) -> Option<u64> {
@@ -42,6 +62,17 @@ pub fn network(addr: SocketAddr) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn web_seeds_are_hosts_of_their_own() {
+        for number in [0, 1, 65_535] {
+            let addr = web_seed_addr(number);
+            assert_eq!(web_seed_at(addr), Some(number));
+            assert_ne!(Host::of(addr), Host::of(web_seed_addr(number ^ 1)));
+        }
+        assert_eq!(web_seed_at("[2001:db8::1]:0".parse().unwrap()), None);
+        assert_eq!(web_seed_at("192.0.2.1:0".parse().unwrap()), None);
+    }
 
     #[test]
     fn networks_are_counted_in_public() {

@@ -10,6 +10,7 @@ mod proxy;
 mod trackers;
 mod unattended;
 mod utp;
+mod web;
 
 pub use dht::*;
 pub use disk::*;
@@ -20,6 +21,7 @@ pub use proxy::*;
 pub use trackers::*;
 pub use unattended::*;
 pub use utp::*;
+pub use web::*;
 
 use super::time::Duration;
 
@@ -48,8 +50,6 @@ pub const FILES: usize = 500_000;
 /// Trackers kept of a torrent: the rest is dropped, since asking them all would take longer than
 /// the download.
 pub const TRACKERS: usize = 200;
-/// Web seeds kept of a torrent: no torrent names more than a few dozen mirrors.
-pub const WEB_SEEDS: usize = 200;
 /// DHT nodes kept of a torrent: one that answers is enough to find the others.
 pub const NODES: usize = 200;
 /// Letters shown of what a stranger says in words: a few lines of a terminal.

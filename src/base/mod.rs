@@ -29,7 +29,7 @@ pub mod sorted;
 pub use bits::Bits;
 pub use geometry::{BLOCK, Block, Geometry};
 pub use holdings::Holdings;
-pub use host::{Host, network};
+pub use host::{Host, network, web_seed_addr, web_seed_at};
 pub use id::{CLIENT_NAME, InfoHash, PeerId, PieceHash};
 pub use key::{PeerKey, TorrentKey};
 pub use node_id::{Distance, NodeId};

@@ -198,6 +198,7 @@ impl Options {
             "--sequential" => self.sequential = true,
             "--no-lsd" => self.sources.lsd = false,
             "--no-utp" => self.sources.utp = false,
+            "--no-web-seeds" => self.sources.web_seeds = false,
             "--no-pex" => self.sources.pex = false,
             "--no-dht" => self.sources.dht = false,
             "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),

@@ -39,6 +39,7 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
             .text("state", "disconnected")
             .text("reason", reason.as_str())
             .plain("encrypted", encrypted),
+        Report::WebSeed { .. } | Report::WebSeedOver { .. } => web_seed(report, at),
         Report::Progress(progress) => event_of("progress", at)
             .plain("done", progress.done)
             .plain("size", progress.size)
@@ -107,6 +108,23 @@ fn tracker(url: &str, outcome: &Result<usize, String>, at: SystemTime) -> Object
     }
 }
 
+/// The `peer` event of a web seed.
+fn web_seed(report: &Report, at: SystemTime) -> Object {
+    let object = event_of("peer", at);
+    let object = match report {
+        Report::WebSeed { addr, url } => object
+            .text("addr", addr.to_string().as_str())
+            .text("state", "connected")
+            .text("client", url.as_str()),
+        Report::WebSeedOver { addr, reason } => object
+            .text("addr", addr.to_string().as_str())
+            .text("state", "disconnected")
+            .text("reason", reason.as_str()),
+        _ => object,
+    };
+    object.text("transport", "http").plain("encrypted", false)
+}
+
 /// The `metadata` event.
 fn described(report: &Report, at: SystemTime) -> Object {
     let object = event_of("metadata", at);
@@ -166,6 +184,7 @@ mod tests {
             down_rate: 3,
             up_rate: 4,
             peers: 5,
+            web_seeds: 0,
             checking: Some((6, 7)),
         };
         for (report, fields) in [

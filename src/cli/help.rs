@@ -59,6 +59,8 @@ macro_rules! finding {
                         torrents)
       --no-utp          speak only TCP with peers: call none over uTP, and
                         refuse those that call
+      --no-web-seeds    do not fetch content from the servers that the torrent
+                        names (BEP 19)
 "
     };
 }

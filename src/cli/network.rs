@@ -2,7 +2,7 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "port",
     "bind",
     "proxy",
@@ -17,6 +17,7 @@ const NAMES: [&str; 18] = [
     "dht-node",
     "no-pex",
     "no-lsd",
+    "no-web-seeds",
     "encryption",
     "no-utp",
     "timeout",

@@ -298,6 +298,11 @@ fn describe(progress: &Progress, columns: usize) -> String {
         parts.push(format!("down {}/s", Bytes(progress.down_rate)));
         parts.push(format!("up {}/s", Bytes(progress.up_rate)));
         parts.push(counted(progress.peers));
+        match progress.web_seeds {
+            0 => {}
+            1 => parts.push(String::from("1 web seed")),
+            many => parts.push(format!("{many} web seeds")),
+        }
         parts.extend(left(progress));
     }
     let roomy = parts.iter().map(|part| part.len() + 2).sum::<usize>() - 2 <= columns;

@@ -34,6 +34,19 @@ pub struct Reporter {
     complaints: SortedMap<String, String>,
 }
 
+/// What the log says of a connection to a web seed.
+pub(super) fn log_web_seed(about: &str, report: &Report) {
+    match report {
+        Report::WebSeed { addr, url } => {
+            log::info!("{about}web seed {url}: connected ({addr})");
+        }
+        Report::WebSeedOver { addr, reason } => {
+            log::info!("{about}web seed {addr}: disconnected: {reason}");
+        }
+        _ => {}
+    }
+}
+
 impl Reporter {
     /// Nothing is reported yet.
     pub fn new(command: Command, options: &Options) -> Reporter {
@@ -161,6 +174,7 @@ impl Reporter {
             Report::Disconnected { addr, reason, .. } => {
                 log::info!("{about}peer {addr}: disconnected: {reason}");
             }
+            Report::WebSeed { .. } | Report::WebSeedOver { .. } => log_web_seed(about, report),
             Report::FailedIncoming(counts) => {
                 log::info!(
                     "incoming connections that failed before their handshake: {}",

@@ -123,6 +123,7 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--no-pex" => settings.without.pex = Some(()),
         "--no-lsd" => settings.without.lsd = Some(()),
         "--no-utp" => settings.without.utp = Some(()),
+        "--no-web-seeds" => settings.reaching.no_web_seeds = Some(()),
         "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
         "--allow-local" => settings.reaching.allow_local = Some(()),
         "--encryption" => {
@@ -235,6 +236,10 @@ fn log(of: &str, report: &Report) {
         }
         Report::Disconnected { addr, reason, .. } => {
             log::info!("{of}peer {addr}: disconnected: {reason}");
+        }
+        Report::WebSeed { addr, url } => log::info!("{of}web seed {url}: connected ({addr})"),
+        Report::WebSeedOver { addr, reason } => {
+            log::info!("{of}web seed {addr}: disconnected: {reason}");
         }
         Report::Complete { seconds, .. } => log::info!("{of}complete after {seconds:.1} s"),
         Report::Stopped { reason } => log::info!("{of}stopped: {reason}"),

@@ -1,6 +1,8 @@
 //! The head of a response (RFC 9112, section 4): its status, and those of its fields that are
 //! needed here.
 
+use std::ops::Range;
+
 use super::retry_after;
 use crate::base::{Duration, limits};
 
@@ -15,11 +17,40 @@ pub struct Head {
     pub codings: Vec<String>,
     /// How long to leave the server alone, if it refuses.
     pub retry_after: Option<Duration>,
+    /// Which bytes of the file the body is, if it is a part of it.
+    pub range: Option<ContentRange>,
     /// How the body ends.
     pub body: Framing,
     /// Whether the connection may be used for another request behind this response (RFC 9112,
     /// section 9.3).
     pub persists: bool,
+}
+
+/// What `Content-Range` says (RFC 9110, section 14.4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContentRange {
+    /// The bytes, in the file.
+    pub bytes: Range<u64>,
+    /// The length of the file, if the server knows it.
+    pub length: Option<u64>,
+}
+
+impl ContentRange {
+    /// Reads a value such as `bytes 0-499/1234`; `None`: it is none.
+    fn parse(value: &str) -> Option<ContentRange> {
+        let (unit, rest) = value.split_once(' ')?;
+        let (range, length) = rest.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        let bytes = first..last.checked_add(1)?;
+        let length = match length {
+            "*" => None,
+            length => Some(length.parse().ok()?),
+        };
+        let fits = first <= last && length.is_none_or(|length| last < length);
+        let fits = fits && unit.eq_ignore_ascii_case("bytes");
+        fits.then_some(ContentRange { bytes, length })
+    }
 }
 
 /// How a body ends (RFC 9112, section 6.3).
@@ -78,6 +109,9 @@ impl Head {
             status,
             retry_after: retry_after.and_then(|value| retry_after::wait(&value, date.as_deref())),
             location: fields.first("location"),
+            range: fields
+                .first("content-range")
+                .and_then(|value| ContentRange::parse(&value)),
             codings: codings.filter(|coding| !is_chunked(coding)).collect(),
             body,
             persists: parsed.version == Some(1) && is_sure && !says_so,
@@ -121,5 +155,32 @@ pub fn shown(value: &str) -> String {
     match value.char_indices().nth(limits::WORDS) {
         Some((end, _)) => format!("{:?}…", value.get(..end).unwrap_or_default()),
         None => format!("{value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9110, section 14.4: "Content-Range: bytes 42-1233/1234", "Content-Range: bytes
+    /// 42-1233/*".
+    #[test]
+    fn a_content_range_is_whole_or_not_there() {
+        let read = |value| ContentRange::parse(value).map(|it| (it.bytes, it.length));
+        assert_eq!(read("bytes 42-1233/1234"), Some((42..1234, Some(1234))));
+        assert_eq!(read("Bytes 42-1233/*"), Some((42..1234, None)));
+        for value in [
+            "",
+            "bytes",
+            "bytes */1234",
+            "bytes 42-1233",
+            "bytes 5-4/10",
+            "bytes 0-10/10",
+            "bytes -5/10",
+            "bytes 0-18446744073709551615/*",
+            "lines 0-1/2",
+        ] {
+            assert_eq!(read(value), None, "{value}");
+        }
     }
 }

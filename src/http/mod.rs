@@ -20,10 +20,10 @@ mod download;
 
 pub use decode::decode;
 pub use download::Download;
-pub use head::{Head, shown};
+pub use head::{ContentRange, Framing, Head, shown};
 pub use inflate::{Unreadable, gunzip, inflate, is_gzip, is_zlib, unzlib};
 pub use reader::{Part, Reader};
-pub use request::get;
+pub use request::{get, get_range};
 pub use url::{NO_HTTPS, Scheme, Url};
 
 #[cfg(test)]

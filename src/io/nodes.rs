@@ -70,7 +70,9 @@ impl Nodes {
     /// A torrent that was added while the process runs names this node: it is looked up at once.
     pub fn look_up_new(&mut self, node: &str, outreach: &mut Outreach, now: Time) {
         if let Some((host, port, by)) = self.add_host(node) {
-            outreach.look_up_node(host.clone(), *port, *by, now);
+            outreach
+                .look_ups
+                .look_up_node(host.clone(), *port, *by, now);
         }
     }
 
@@ -117,10 +119,14 @@ impl Nodes {
     /// Looks up the hosts to begin with: those that are named, and with `usual` the others, too.
     pub fn look_up(&self, outreach: &mut Outreach, usual: bool, now: Time) {
         for (host, port, by) in &self.named {
-            outreach.look_up_node(host.clone(), *port, *by, now);
+            outreach
+                .look_ups
+                .look_up_node(host.clone(), *port, *by, now);
         }
         for (host, port) in HOSTS.iter().filter(|_| usual && self.usual) {
-            outreach.look_up_node(host.to_string(), *port, NamedBy::Usage, now);
+            outreach
+                .look_ups
+                .look_up_node(host.to_string(), *port, NamedBy::Usage, now);
         }
     }
 

@@ -236,8 +236,8 @@ impl Search {
         while let Some(peer) = self.nearby.as_mut().and_then(Nearby::next_found) {
             self.found(peer, Source::Nearby, tell);
         }
-        let nodes = self.outreach.take_nodes();
-        let resolved = !self.outreach.is_looking();
+        let nodes = self.outreach.look_ups.take_nodes();
+        let resolved = !self.outreach.look_ups.is_looking();
         if let Some(looking) = &mut self.looking {
             nodes.iter().for_each(|&node| looking.dht.add_contact(node));
             looking.stirred |= !nodes.is_empty();

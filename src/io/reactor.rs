@@ -29,7 +29,7 @@ use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use crate::base::{Duration, Time, TorrentKey, limits, sooner};
 use crate::peer::{EndReason, Peer};
 use crate::session::{self, Session, command, reopening, view};
-use crate::torrent::{Effect, Source};
+use crate::torrent::Effect;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
@@ -266,13 +266,7 @@ impl Reactor {
         }
         self.outreach
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
-        self.session.finding.add_nodes(&self.outreach.take_nodes());
-        for (of, addr) in self.outreach.take_peers() {
-            let source = of.map_or(Source::User, |_| Source::Link);
-            for torrent in view::keys_of(&self.session, of) {
-                self.session.add_peers(torrent, &[addr], source, now);
-            }
-        }
+        self.take_found(now);
     }
 
     fn on_peer_event(&mut self, key: usize, event: &Event, now: Time) {
@@ -330,6 +324,7 @@ impl Reactor {
                 Effect::ReadAhead { torrent, block } => {
                     self.store.content(torrent).read_ahead(block);
                 }
+                effect @ (Effect::LookUp { .. } | Effect::Write { .. }) => self.fetch(effect, now),
                 Effect::Save { torrent, snapshot } => {
                     self.store.save(torrent, snapshot);
                     self.go_on_saving(now);
@@ -338,8 +333,7 @@ impl Reactor {
                 // them open, and so goes on serving a folder that is moved.
                 Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
                 Effect::Rest { .. } => {}
-                // `seed` does not let its few torrents sleep either: their `.torrent` files may be
-                // gone.
+                // `seed` lets none of its torrents sleep: their `.torrent` files may be gone.
                 Effect::Sleep { torrent } | Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.sleep_or_wake(torrent, &mut self.store, &self.session);
@@ -408,8 +402,8 @@ impl Reactor {
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
         let registry = self.poll.registry();
-        let target = self.outreach.target(addr).map_err(io::Error::other);
-        let begun = target
+        let target = self.outreach.target(addr);
+        let begun = (target.map_err(io::Error::other))
             .and_then(|target| Stream::connect(&target, &self.route))
             .map(|stream| PeerSocket::new(tcp::Way::Tcp(stream)))
             .and_then(|socket| self.sockets.add(registry, key, socket));

@@ -9,7 +9,9 @@ use super::net::{PeerSocket, Stream, tcp};
 use super::reactor::{EVENTS, Reactor};
 use crate::base::{Block, PeerKey, SortedSet, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Peer};
-use crate::session::{Appetite, DiskLoad, sleep};
+use crate::session::{Appetite, DiskLoad, sleep, view, web_seeds};
+use crate::torrent::Effect;
+use crate::torrent::Source;
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces,
 /// which go faster together than one after the other. What was read must still be in the
@@ -196,7 +198,10 @@ impl Reactor {
     fn awaits_disk(&self, key: PeerKey) -> bool {
         match self.session.peer(key) {
             Some(_) => self.disk_load(key).full,
-            None => sleep::waits(&self.session, key),
+            None => {
+                let web = self.disk_load(key).full || web_seeds::is_limited(&self.session, key);
+                web || sleep::waits(&self.session, key)
+            }
         }
     }
 
@@ -222,6 +227,43 @@ impl Reactor {
         self.written.push((torrent, written));
         if self.written.len() == GATHERED {
             self.tell_written(now);
+        }
+    }
+
+    /// Does something for web seeds: looks up a host, or writes a block that was not read.
+    pub(super) fn fetch(&mut self, effect: Effect, now: Time) {
+        match effect {
+            Effect::LookUp { info_hash, host } => {
+                self.outreach
+                    .look_ups
+                    .look_up_web_seed(info_hash, host, now);
+            }
+            Effect::Write {
+                torrent,
+                block,
+                data,
+            } => {
+                if let Some(written) = self.store.write(torrent, data, vec![(block, 0)]) {
+                    self.take_written(torrent, written, now);
+                }
+                self.busy = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what look-ups have found of peers, nodes and web seeds.
+    pub(super) fn take_found(&mut self, now: Time) {
+        let look_ups = &mut self.outreach.look_ups;
+        for (of, host, found) in look_ups.take_web_seeds() {
+            web_seeds::handle_found(&mut self.session, &of, &host, &found, now);
+        }
+        self.session.finding.add_nodes(&look_ups.take_nodes());
+        for (of, addr) in look_ups.take_peers() {
+            let source = of.map_or(Source::User, |_| Source::Link);
+            for torrent in view::keys_of(&self.session, of) {
+                self.session.add_peers(torrent, &[addr], source, now);
+            }
         }
     }
 

@@ -208,7 +208,7 @@ fn prepare(
     set_own(&mut session, listeners.port, &route);
     for (of, host, port) in peers {
         let Ok(ip) = host.parse() else {
-            outreach.look_up_peer(of, host, port, now);
+            outreach.look_ups.look_up_peer(of, host, port, now);
             continue;
         };
         let source = of.map_or(Source::User, |_| Source::Link);

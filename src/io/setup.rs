@@ -10,7 +10,8 @@ use super::disk::threads::opening::{Due, Opened, Request, StoreParams};
 use super::net::Route;
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::mse::Encryption;
-use crate::torrent::{Order, Report, Stay};
+use crate::torrent::{Files, Order, Report, Stay};
+use crate::webseed::Content;
 use crate::wire::Metainfo;
 use crate::wire::magnet::Link;
 
@@ -112,6 +113,8 @@ pub struct Sources {
     pub pex: bool,
     /// The local network is searched, but for private torrents.
     pub lsd: bool,
+    /// Web seeds are asked.
+    pub web_seeds: bool,
     /// Nodes of the DHT to begin with, host and port; none: the usual ones.
     pub dht_nodes: Vec<(String, u16)>,
     /// Peers are called over uTP, too, and may call.
@@ -138,6 +141,7 @@ impl Default for Sources {
             dht: true,
             pex: true,
             lsd: true,
+            web_seeds: true,
             dht_nodes: Vec::new(),
             utp: true,
         }
@@ -193,7 +197,10 @@ impl Setup {
             info_hash: metainfo.info_hash,
             size: metainfo.size(),
             geometry: metainfo.geometry,
-            padding: layout.padding(),
+            files: Files {
+                padding: layout.padding(),
+                web: web_seeds(metainfo).filter(|_| self.sources.web_seeds && download),
+            },
             hashes: self.hashes,
             wanted: match (download, self.selection) {
                 (true, Some(chosen)) => layout.select(chosen).pieces,
@@ -258,6 +265,13 @@ impl Setup {
             heartbeat: self.heartbeat,
         }
     }
+}
+
+/// The web seeds of a torrent, if it has any.
+fn web_seeds(metainfo: &Arc<Metainfo>) -> Option<(Vec<String>, Content)> {
+    let content = || Content::new(Arc::clone(metainfo));
+    let urls = metainfo.web_seeds.clone();
+    (!urls.is_empty()).then(|| (urls, content()))
 }
 
 /// What a run is for.

@@ -37,6 +37,8 @@ mod table;
 mod judging;
 mod picker;
 
+pub mod stretch;
+
 pub use outcome::{Accepted, State, Verdict};
 pub use picker::Taker;
 pub use table::Pieces;

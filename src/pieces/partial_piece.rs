@@ -149,6 +149,23 @@ impl PartialPiece {
         }
     }
 
+    /// Asks this peer for free blocks from this one on, up to the first that is not free, at most
+    /// `room`. How many these are.
+    pub fn take_run(&mut self, peer: PeerKey, from: u32, room: u32) -> u32 {
+        let end = self.free.len().min(from.saturating_add(room));
+        let free = |&number: &u32| self.free.get(number) && !self.asks.has(number, peer);
+        let run: Vec<u32> = (from..end).take_while(free).collect();
+        for &number in &run {
+            self.ask(number, peer);
+        }
+        run.len() as u32
+    }
+
+    /// The first free block that this peer is not asked for.
+    pub fn first_free(&self, peer: PeerKey) -> Option<u32> {
+        self.takeable(peer, false).next()
+    }
+
     /// Asks this peer for up to `room` blocks that are asked of fewer than `most` others, late
     /// requests aside.
     pub fn take_again(&mut self, peer: PeerKey, most: usize, room: usize, out: &mut Vec<Block>) {

@@ -309,7 +309,7 @@ impl Pieces {
     }
 
     /// Where a peer has a part in as many unverified pieces as it may: those.
-    fn confinement(&mut self, peer: PeerKey) -> Option<Vec<u32>> {
+    pub(super) fn confinement(&mut self, peer: PeerKey) -> Option<Vec<u32>> {
         let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         self.sharing.confinement(peer, unverified)
     }

@@ -53,7 +53,7 @@ pub const LISTED: [&str; 27] = [
     "download_dir",
 ];
 /// Those that are shown beside them of one torrent.
-pub const DETAILED: [&str; 9] = [
+pub const DETAILED: [&str; 11] = [
     "download_limit",
     "download_limited",
     "upload_limit",
@@ -61,6 +61,8 @@ pub const DETAILED: [&str; 9] = [
     "download_limit_bytes",
     "upload_limit_bytes",
     "peers",
+    "webseeds_sending_to_us",
+    "webseed_states",
     "tracker_stats",
     "peer_search",
 ];
@@ -132,6 +134,8 @@ impl Subject<'_> {
                 let peers = (self.world.peers)(torrent);
                 Json::List(peers.iter().map(|peer| self.peer(peer)).collect())
             }
+            "webseeds_sending_to_us" => Json::count(progress.web_seeds),
+            "webseed_states" => texts(&(self.world.ways)(torrent).web_seeds),
             "is_stalled" => torrent.stalled.into(),
             "is_finished" => matches!(torrent.pause, Some(Pause::Ratio | Pause::Time)).into(),
             "pause_reason" => torrent.pause.map_or(Json::Null, |pause| word(pause).into()),
@@ -227,4 +231,8 @@ fn part(done: u64, all: u64) -> f64 {
     } else {
         done as f64 / all as f64
     }
+}
+
+fn texts(texts: &[String]) -> Json {
+    Json::List(texts.iter().map(|it| Json::from(it.as_str())).collect())
 }

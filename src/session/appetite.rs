@@ -24,13 +24,23 @@ pub enum Appetite {
     Read(usize),
     /// Do not read before some of what it asked for is sent.
     AfterUploads,
-    /// Do not read before the disk has caught up, or the peer's torrent is awake.
+    /// Do not read before the disk has caught up, or the peer's torrent is awake, or a limit allows
+    /// a web seed to be read.
     AfterDisk,
 }
 
 impl Appetite {
     /// The appetite for what the other end of this connection sends.
     pub(super) fn of(slot: &Slot, disk: DiskLoad) -> Appetite {
+        if let Some(pull) = slot.web() {
+            let (turn, most) = (pull.turn, pull.appetite());
+            return match turn.allowance {
+                _ if disk.full || disk.overfull => Appetite::AfterDisk,
+                0 if turn.limited => Appetite::AfterDisk,
+                allowance if turn.limited => Appetite::Read(most.min(allowance as usize)),
+                _ => Appetite::Read(most),
+            };
+        }
         let peer = slot.member().map(|member| &member.peer);
         let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
         if peer.is_some_and(Peer::is_upload_queue_full) {

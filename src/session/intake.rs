@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use super::accepting;
 use super::appetite::{Appetite, DiskLoad};
 use super::extending;
 use super::meeting::Meeting;
@@ -15,10 +16,10 @@ use super::sending::Sealed;
 use super::session::Session;
 use super::shielding;
 use super::streams;
+use super::web_seeds;
 use crate::base::{Block, PeerKey, Time, TorrentKey};
 use crate::peer::incoming::Failed;
 use crate::peer::{EndReason, Event, Greeting, Input, Peer};
-use crate::pieces::Accepted;
 use crate::torrent::{Effect, Machine, Report, Slot, Twins};
 
 /// A block to be written. Blocks are written in arrival order, since one may come twice.
@@ -65,6 +66,7 @@ impl Session {
         slot.handle_connected(&mut self.shielding.rng, now);
         self.connections.on_connected();
         streams::drop_call(self, key, now);
+        web_seeds::on_connected(self, key);
         self.touch(key);
     }
 
@@ -84,6 +86,9 @@ impl Session {
     /// `bytes`: what was read from a slot's socket, behind what [`Session::unparsed`] has kept. The
     /// input that comes back goes to [`Session::receive`].
     pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
+        if let Some(content) = web_seeds::open(self, key, bytes) {
+            return Input::new(bytes.get(..content).unwrap_or_default());
+        }
         let setting = (&self.torrents, self.config.us.encryption);
         let slot = self.slots.get_mut(key);
         let taken = slot.map_or(0, |slot| self.shielding.open(slot, setting, bytes));
@@ -120,7 +125,7 @@ impl Session {
     fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Time) -> Result<bool, EndReason> {
         match self.slots.get(key).map(|slot| &slot.machine) {
             None => Ok(false),
-            Some(Machine::Peer(_)) => Ok(true),
+            Some(Machine::Peer(_) | Machine::Web(_)) => Ok(true),
             Some(Machine::Greeting(_)) => {
                 let mut meeting = Meeting {
                     slots: &mut self.slots,
@@ -142,6 +147,18 @@ impl Session {
         now: Time,
     ) -> Option<Write<'a>> {
         let torrent = self.torrent_of(key)?;
+        while let Some((torrent, block, data)) = web_seeds::receive(self, key, input, now) {
+            self.apply_verdicts(torrent, now);
+            let at = input.taken() - data.len();
+            if accepting::accept(self, key, (block, data), now) {
+                return Some(Write {
+                    torrent,
+                    block,
+                    at,
+                    data,
+                });
+            }
+        }
         loop {
             // Verdicts on pieces come before the next message, which may be about these pieces.
             self.apply_verdicts(torrent, now);
@@ -149,7 +166,7 @@ impl Session {
             let handled = match member.peer.next_event(input, now) {
                 Ok(None) => return None,
                 Ok(Some(Event::Block { block, data })) => {
-                    if self.accept(key, block, data, now) {
+                    if accepting::accept(self, key, (block, data), now) {
                         // A block's data are the end of its frame, up to which the input is read.
                         let at = input.taken() - data.len();
                         return Some(Write {
@@ -183,6 +200,7 @@ impl Session {
         if let Some(member) = self.member(key) {
             member.peer.suspend_reading(now);
         }
+        web_seeds::suspend(self, key, true, now);
     }
 
     /// It is read again.
@@ -191,6 +209,7 @@ impl Session {
             member.peer.resume_reading(now);
             self.touch(key);
         }
+        web_seeds::suspend(self, key, false, now);
     }
 
     /// Every byte for a peer passes here last of all: see [`Session::open`]. `bytes`: the front
@@ -210,13 +229,14 @@ impl Session {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        if let Some(tracer) = &mut self.tracer {
+        if let (Some(tracer), None) = (&mut self.tracer, slot.web()) {
             tracer.tell_sent((key, slot), bytes, &mut self.effects);
         }
         let bytes = self.shielding.transmitted(key, slot, bytes);
         let content = match &mut slot.machine {
             Machine::Peer(member) => member.peer.transmitted(bytes, now),
             Machine::Greeting(greeting) => return greeting.transmitted(bytes, now),
+            Machine::Web(pull) => return pull.transmitted(bytes),
         };
         if self.peer(key).is_some_and(Peer::awaits_metadata) {
             self.touch(key);
@@ -316,30 +336,6 @@ impl Session {
 
     // Helpers.
 
-    fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Time) -> bool {
-        let Some((torrent, member)) = self.slots.get(key).and_then(Slot::peer_of) else {
-            return false;
-        };
-        let torrent = &mut self.torrents[torrent];
-        let content = torrent.awake().pieces.content_of(block);
-        torrent.traffic.on_received(content, now);
-        self.down.meter.add(content, now);
-        let from = member.peer.addr();
-        let pieces = &mut torrent.awake_mut().pieces;
-        if pieces.accept(key, from, block, data) != Accepted::Fresh {
-            return false;
-        }
-        let mut others = Vec::new();
-        pieces.also_asked(block, key, &mut others);
-        for other in others {
-            if let Some(member) = self.member(other) {
-                member.peer.cancel(block);
-                self.touch(other);
-            }
-        }
-        true
-    }
-
     pub(super) fn observe(
         &mut self,
         key: PeerKey,
@@ -393,6 +389,9 @@ impl Session {
 
     /// Ends a connection: its slot and its socket are given up when effects are performed next.
     pub(super) fn hang_up(&mut self, key: PeerKey, reason: EndReason, now: Time) {
+        if web_seeds::hang_up(self, key, &reason, now) {
+            return;
+        }
         let slot = self.slots.get_mut(key);
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {
             return;
@@ -411,6 +410,7 @@ impl Session {
                 }
                 greeting.close(reason.clone());
             }
+            Machine::Web(_) => {}
             Machine::Peer(_) => parting::part_with_peer(self, key, &reason, now),
         }
         self.connections.on_closed(was_dialing);

@@ -28,8 +28,8 @@ pub fn check_slots(slots: &Slab<Slot>, connections: &Connections, max_peers: usi
 pub fn check_queues(of_limits: [&FairShares; 2], slots: &Slab<Slot>) {
     for queue in of_limits {
         queue.assert_invariants(|torrent, key| {
-            let peer = slots.get(key).and_then(Slot::peer_of);
-            peer.is_some_and(|(own, _)| own == torrent)
+            let sender = slots.get(key).and_then(Slot::sender);
+            sender.is_some_and(|(own, _)| own == torrent)
         });
     }
 }
@@ -48,6 +48,10 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
         blocks.map(|block| (key, block)).collect()
     };
     let mut in_flight: Vec<_> = members().flat_map(requested).collect();
+    for (key, slot) in lent::slots(slots, &torrent.connections) {
+        let owed = slot.web().into_iter().flat_map(|pull| pull.wanted.blocks());
+        in_flight.extend(owed.map(|block| (key, block)));
+    }
     marked.sort_unstable();
     in_flight.sort_unstable();
     assert_eq!(marked, in_flight, "requests, in the table and in flight");

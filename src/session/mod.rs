@@ -44,6 +44,10 @@ pub mod reopening;
 mod requested;
 pub mod sleep;
 
+mod accepting;
+mod asking;
+pub mod web_seeds;
+
 pub mod intake;
 mod planning;
 

@@ -1,7 +1,10 @@
-//! A peer of a torrent disconnects: what it owes and what it was owed goes back.
+//! A peer of a torrent disconnects: what it owes and what it was owed goes back; and a host that
+//! sent bad data is left and not dialed any more.
+
+use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::{PeerKey, Time};
+use crate::base::{Host, PeerKey, Time, plain};
 use crate::peer::EndReason;
 use crate::torrent::Slot;
 
@@ -24,4 +27,19 @@ pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, reason: &EndRe
     session.torrents[left].awake_mut().pieces.forget(key);
     session.down.queue.forget(left, key);
     session.up.queue.forget(left, key);
+}
+
+/// The peers of this host sent bad data.
+pub(super) fn ban(session: &mut Session, addr: SocketAddr, now: Time) {
+    let host = Host::of(addr);
+    session.bans.add(plain(addr));
+    for torrent in session.torrents.iter_mut() {
+        torrent.candidates.forget_host(host);
+    }
+    let guilty = |slot: &Slot| Host::of(slot.addr()) == host && slot.web().is_none();
+    let guilty = session.slots.iter().filter(|(_, slot)| guilty(slot));
+    let keys: Vec<PeerKey> = guilty.map(|(key, _)| key).collect();
+    for key in keys {
+        session.hang_up(key, EndReason::Poisoner, now);
+    }
 }

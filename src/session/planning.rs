@@ -4,12 +4,15 @@
 
 use std::net::SocketAddr;
 
+use super::asking;
 use super::extending;
 use super::meeting;
+use super::parting;
 use super::session::Session;
 use super::sleep;
 use super::streams;
-use crate::base::{BLOCK, Host, PeerKey, Time, TorrentKey, limits, plain};
+use super::web_seeds;
+use crate::base::{BLOCK, PeerKey, Time, TorrentKey, limits};
 use crate::peer::EndReason;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
@@ -30,6 +33,7 @@ impl Session {
         }
         // What happens to a torrent from here on is planned for in this turn, too.
         self.each_torrent(|session, torrent| session.plan_uploads(torrent, now));
+        self.each_torrent(|session, torrent| web_seeds::plan(session, torrent, now));
         self.plan_downloads(now);
         self.each_torrent(|session, torrent| session.plan_stay(torrent, now));
         self.begin_queued(now);
@@ -58,7 +62,7 @@ impl Session {
             return;
         };
         for addr in guilty {
-            self.ban(addr, now);
+            parting::ban(self, addr, now);
         }
         if new {
             self.complete(torrent, now);
@@ -69,20 +73,6 @@ impl Session {
         let done = self.with_torrent(torrent, |torrent, lent| torrent.complete(lent, now));
         if done == Some(true) {
             self.stop(torrent, "complete", now);
-        }
-    }
-
-    fn ban(&mut self, addr: SocketAddr, now: Time) {
-        let host = Host::of(addr);
-        self.bans.add(plain(addr));
-        for torrent in self.torrents.iter_mut() {
-            torrent.candidates.forget_host(host);
-        }
-        let guilty = |slot: &Slot| Host::of(slot.addr()) == host;
-        let guilty = self.slots.iter().filter(|(_, slot)| guilty(slot));
-        let keys: Vec<PeerKey> = guilty.map(|(key, _)| key).collect();
-        for key in keys {
-            self.hang_up(key, EndReason::Poisoner, now);
         }
     }
 
@@ -159,6 +149,9 @@ impl Session {
     fn update_slots(&mut self, now: Time) {
         while let Some(key) = self.timers.next_due(now) {
             self.timers.disarm(key, &mut self.slots[key]);
+            if web_seeds::handle_timeout(self, key, now) {
+                continue;
+            }
             streams::handle_call_timeout(self, key, now);
             if let Err(reason) = self.slots[key].handle_timeout(now) {
                 self.hang_up(key, reason, now);
@@ -241,6 +234,9 @@ impl Session {
     }
 
     fn update_slot(&mut self, key: PeerKey, now: Time) {
+        if web_seeds::update(self, key, now) {
+            return;
+        }
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
@@ -276,6 +272,9 @@ impl Session {
     /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
     /// waits: for the download limit, or for something to ask it for.
     fn ask(&mut self, key: PeerKey, most: usize, now: Time) {
+        if asking::grant(self, key, now) {
+            return;
+        }
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };

@@ -156,7 +156,8 @@ fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Time) -> Opt
 /// Connections in the order in which they are given up: those that transfer nothing first, the
 /// youngest first.
 fn least_use(slot: &Slot, now: Time) -> (bool, Reverse<Time>) {
-    let moving = slot.member().is_some_and(|member| is_moving(member, now));
+    let moves = |member| is_moving(member, now);
+    let moving = slot.web().is_some() || slot.member().is_some_and(moves);
     (moving, Reverse(slot.since()))
 }
 

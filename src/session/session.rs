@@ -213,15 +213,13 @@ impl Session {
         utp || !self.effects.is_empty() || !self.agenda.touched.is_empty() || self.agenda.leaving
     }
 
-    /// Bytes of a torrent's content to be read from disk and handed to [`Session::handle_read`]
-    /// before the next call, a slice at a time. What a download waits for comes before what is
-    /// checked, and one torrent is checked after another.
+    /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next
+    /// call, a slice at a time: first what a download waits for, then what is checked.
     pub fn next_read(&mut self) -> Option<(TorrentKey, Block)> {
         self.torrents.next_read()
     }
 
-    /// The piece that the next read of a torrent begins, if holes are worth looking for: then
-    /// [`Session::handle_hole`] may save reading it.
+    /// The piece that the next read begins, if [`Session::handle_hole`] may save reading it.
     pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
         self.torrents.next_hole()
     }
@@ -263,8 +261,7 @@ impl Session {
         self.slots.get(key)?.torrent
     }
 
-    /// Bytes of blocks that may be sent to a slot without waiting under an upload limit, a block
-    /// that has begun aside: any number without an upload limit, none with one.
+    /// Bytes of blocks that may be sent to a slot without waiting, a block that has begun aside.
     pub fn upload_allowance(&self, key: PeerKey) -> u64 {
         let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
         let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
@@ -329,8 +326,7 @@ impl Session {
         self.torrents.get(torrent)?.life.failure.as_deref()
     }
 
-    /// Whether a download has become whole and has not said so yet: that is the moment to look at
-    /// its files.
+    /// Whether a download has become whole and has not said so: the moment to look at its files.
     pub fn is_newly_complete(&self, torrent: TorrentKey) -> bool {
         (self.torrents.get(torrent)).is_some_and(Torrent::is_newly_complete)
     }
@@ -342,8 +338,7 @@ impl Session {
 
     // For tests and simulations.
 
-    /// Asserts what is true whenever [`Session::plan`] was called and its effects were performed.
-    /// Costs a pass over all pieces and all connections.
+    /// Asserts what is true after [`Session::plan`] and its effects: a pass over everything.
     pub fn assert_invariants(&self) {
         invariants::check_slots(&self.slots, &self.connections, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
@@ -424,6 +419,11 @@ impl Session {
                 }
             }
             Machine::Greeting(_) => self.arm(key, deadline),
+            Machine::Web(pull) => {
+                self.agenda.touched.extend(pull.turn.touch().then_some(key));
+                let torrent = slot.torrent;
+                torrent.into_iter().for_each(|it| self.stir(it));
+            }
         }
     }
 

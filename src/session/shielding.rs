@@ -109,7 +109,7 @@ impl Shielding {
         }
         let initial = match &slot.machine {
             Machine::Greeting(greeting) => greeting.transmit(),
-            Machine::Peer(_) => &[],
+            Machine::Peer(_) | Machine::Web(_) => &[],
         };
         let terms = Terms {
             setting,

@@ -101,6 +101,8 @@ pub struct TorrentView {
 pub struct WaysView {
     /// Its trackers.
     pub trackers: Vec<TrackerView>,
+    /// Its web seeds, each by its URL and what it is doing.
+    pub web_seeds: Vec<String>,
     /// Why it has no peer, if it is a download without one.
     pub alone: Option<String>,
 }
@@ -204,6 +206,7 @@ pub fn ways(session: &Session, torrent: TorrentKey, now: Time) -> WaysView {
     let torrent = session.torrents.get(torrent);
     torrent.map_or_else(WaysView::default, |torrent| WaysView {
         trackers: torrent.trackers.views(now),
+        web_seeds: torrent.web().map_or(Vec::new(), |web| web.words(now)),
         alone: torrent.why_alone(),
     })
 }

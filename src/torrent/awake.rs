@@ -9,6 +9,7 @@ use super::haves::Haves;
 use super::metadata::MetadataFetch;
 use super::order::{Existing, Order};
 use super::search::Explanation;
+use super::web_seeds::WebSeeds;
 use crate::base::{Bits, Block, Geometry, Rng, Time};
 use crate::pieces::{Pieces, Verdict};
 
@@ -29,6 +30,8 @@ pub struct Awake {
     pub haves: Haves,
     /// Peers that peers have not been told of.
     pub exchange: Exchange,
+    /// Its web seeds, if it has any.
+    pub web: Option<Box<WebSeeds>>,
     /// What its user hears of the search for peers.
     pub search: Explanation,
     /// Pieces to download.
@@ -42,16 +45,20 @@ pub struct Awake {
 impl Awake {
     /// That part of a torrent with this order. It begins with a check if there is anything to
     /// hash.
-    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Time) -> Awake {
+    pub fn new(order: Order, (mut picks, chokes): (Rng, Rng), now: Time) -> Awake {
+        let web = order.files.web.map(|web| {
+            let rng = Rng::from_seed(picks.bits64());
+            Box::new(WebSeeds::new(web, rng, now))
+        });
         let (hashes, wanted, trusted) = (order.hashes, order.wanted, order.trusted);
         let checking = (order.to_hash.count() > 0)
             .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash))
             .map(Box::new);
         let pieces = if trusted.all() {
-            Pieces::whole(order.geometry, &wanted, order.padding, picks)
+            Pieces::whole(order.geometry, &wanted, order.files.padding, picks)
         } else {
             let pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
-            let mut pieces = pieces.with_padding(order.padding);
+            let mut pieces = pieces.with_padding(order.files.padding);
             pieces.restore(&trusted);
             pieces
         };
@@ -65,6 +72,7 @@ impl Awake {
             choking: Choking::new(now, chokes),
             haves: Haves::default(),
             exchange: Exchange::default(),
+            web,
             search: Explanation::new(&order.trackers, order.dht, now),
             wanted,
             trusted,

@@ -93,6 +93,20 @@ pub enum Report {
         /// What carries its bytes.
         transport: Transport,
     },
+    /// A connection to a web seed is up.
+    WebSeed {
+        /// Where it is.
+        addr: SocketAddr,
+        /// Its URL.
+        url: String,
+    },
+    /// A connection to a web seed is over.
+    WebSeedOver {
+        /// Where it is.
+        addr: SocketAddr,
+        /// Why.
+        reason: String,
+    },
     /// A connection, or the attempt at one, is over.
     Disconnected {
         /// Where the peer is.
@@ -153,6 +167,8 @@ pub struct Progress {
     pub up_rate: u64,
     /// Peers connected.
     pub peers: usize,
+    /// Web seeds connected.
+    pub web_seeds: usize,
     /// Bytes being checked on disk: how many have been, of how many. `None` when not checking.
     pub checking: Option<(u64, u64)>,
 }
@@ -166,6 +182,14 @@ pub enum Effect {
         key: PeerKey,
         /// The peer.
         addr: SocketAddr,
+    },
+    /// Look up the host of a web seed, for
+    /// [`handle_found`](crate::session::web_seeds::handle_found).
+    LookUp {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// The host.
+        host: String,
     },
     /// Close the socket under this key.
     Hangup {
@@ -204,6 +228,16 @@ pub enum Effect {
         torrent: TorrentKey,
         /// Where its bytes lie.
         block: Block,
+    },
+    /// Write a block, and then call [`handle_written`](crate::session::Session::handle_written) or
+    /// [`handle_unwritten`](crate::session::Session::handle_unwritten).
+    Write {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// Where it belongs.
+        block: Block,
+        /// Its content.
+        data: Vec<u8>,
     },
     /// Put on disk what is known.
     Save {

@@ -44,6 +44,8 @@ pub mod traffic;
 
 pub mod exchange;
 
+pub mod web_seeds;
+
 pub mod awake;
 
 #[allow(clippy::module_inception)]
@@ -62,10 +64,11 @@ pub use choker::Choker;
 pub use choking::Terms;
 pub use effect::{Effect, Effects, Progress, Report, Snapshot};
 pub use lent::Lent;
-pub use order::{Existing, KeptOrder, Order, Stay, Us};
+pub use order::{Existing, Files, KeptOrder, Order, Stay, Us};
 pub use slot::{Machine, Member, Slot};
 pub use source::{Namer, Source};
 pub use stage::{Stage, Then};
 pub use torrent::Torrent;
 pub use twins::Twins;
 pub use way::{Transport, Way};
+pub use web_seeds::WebSeeds;

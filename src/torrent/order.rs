@@ -7,6 +7,7 @@ use crate::base::{Bits, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash
 use crate::mse::Encryption;
 use crate::peer::Local;
 use crate::tracker::{Families, Identity};
+use crate::webseed::Content;
 
 /// How long to upload with nothing left to download.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +53,16 @@ impl Existing {
     }
 }
 
+/// What the files of a torrent are, beyond its pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// Where the padding lies.
+    pub padding: Padding,
+    /// Its web seeds: their URLs, and what they have. `None`: there are none, or they are not to be
+    /// asked.
+    pub web: Option<(Vec<String>, Content)>,
+}
+
 /// One torrent, and what is to be done with it.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -63,8 +74,8 @@ pub struct Order {
     pub size: u64,
     /// Its measures. Padding belongs to the content here.
     pub geometry: Geometry,
-    /// Where the padding lies.
-    pub padding: Padding,
+    /// What its files are, as far as it matters.
+    pub files: Files,
     /// SHA-1 of each piece.
     pub hashes: Vec<PieceHash>,
     /// Pieces to download; none when only seeding.
@@ -148,7 +159,7 @@ impl Order {
             info_hash,
             size: 0,
             geometry: Geometry::UNKNOWN,
-            padding: Padding::default(),
+            files: Files::default(),
             hashes: vec![PieceHash([0; 20])],
             wanted: nothing(),
             download: true,

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use super::exchanged::Exchanged;
 use super::way::{Transport, Way};
 use crate::base::reach::canonical;
-use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits, sooner};
+use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits, sooner, web_seed_addr};
 use crate::mse::Shield;
 use crate::peer::{EndReason, Greeting, Peer, Phase, Segment};
+use crate::webseed::Pull;
 
 /// One connection.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub enum Machine {
     Greeting(Greeting),
     /// After that: it is a peer of a torrent.
     Peer(Box<Member>),
+    /// A web seed of a torrent.
+    Web(Box<Pull>),
 }
 
 impl Slot {
@@ -58,19 +61,67 @@ impl Slot {
         }
     }
 
+    /// A slot for a connection to a web seed of this torrent.
+    pub fn of_web_seed(pull: Pull, torrent: TorrentKey) -> Slot {
+        Slot {
+            torrent: Some(torrent),
+            machine: Machine::Web(Box::new(pull)),
+            shield: None,
+            way: Way::default(),
+            listens_at: Vec::new(),
+            unflushed: false,
+            armed: None,
+        }
+    }
+
+    /// The machine of a connection to a web seed.
+    pub fn web(&self) -> Option<&Pull> {
+        match &self.machine {
+            Machine::Web(pull) => Some(pull),
+            _ => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn web_mut(&mut self) -> Option<&mut Pull> {
+        match &mut self.machine {
+            Machine::Web(pull) => Some(pull),
+            _ => None,
+        }
+    }
+
+    /// What sends blocks over it: its torrent, and the address by which blocks are judged.
+    pub fn sender(&self) -> Option<(TorrentKey, SocketAddr)> {
+        let addr = match &self.machine {
+            Machine::Greeting(_) => return None,
+            Machine::Peer(member) => member.peer.addr(),
+            Machine::Web(pull) => web_seed_addr(pull.site),
+        };
+        Some((self.torrent?, addr))
+    }
+
+    /// A block that was asked of it has come from elsewhere.
+    pub fn cancel(&mut self, block: Block) {
+        match &mut self.machine {
+            Machine::Greeting(_) => {}
+            Machine::Peer(member) => member.peer.cancel(block),
+            Machine::Web(pull) => pull.wanted.cancel(block),
+        }
+    }
+
     /// The peer of a torrent that it is, once both handshakes are done.
     pub fn member(&self) -> Option<&Member> {
         match &self.machine {
-            Machine::Greeting(_) => None,
             Machine::Peer(member) => Some(member),
+            Machine::Greeting(_) | Machine::Web(_) => None,
         }
     }
 
     /// The same, to change it.
     pub fn member_mut(&mut self) -> Option<&mut Member> {
         match &mut self.machine {
-            Machine::Greeting(_) => None,
             Machine::Peer(member) => Some(member),
+            Machine::Greeting(_) | Machine::Web(_) => None,
         }
     }
 
@@ -88,7 +139,7 @@ impl Slot {
     pub fn greeting(&self) -> Option<&Greeting> {
         match &self.machine {
             Machine::Greeting(greeting) => Some(greeting),
-            Machine::Peer(_) => None,
+            Machine::Peer(_) | Machine::Web(_) => None,
         }
     }
 
@@ -97,6 +148,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.addr(),
             Machine::Peer(member) => member.peer.addr(),
+            Machine::Web(pull) => pull.addr(),
         }
     }
 
@@ -105,6 +157,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.is_outbound(),
             Machine::Peer(member) => member.peer.is_outbound(),
+            Machine::Web(_) => true,
         }
     }
 
@@ -113,6 +166,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.since(),
             Machine::Peer(member) => member.peer.since(),
+            Machine::Web(pull) => pull.since(),
         }
     }
 
@@ -121,12 +175,14 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.is_closing(),
             Machine::Peer(member) => member.peer.is_closing(),
+            Machine::Web(pull) => pull.is_closing(),
         }
     }
 
     /// Whether the network has not answered our dial.
     pub fn is_dialing(&self) -> bool {
         self.greeting().is_some_and(Greeting::is_dialing)
+            || self.web().is_some_and(Pull::is_dialing)
     }
 
     /// When its peer is to be called over uTP, or the call to be given up.
@@ -145,6 +201,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => *greeting.phase() == Phase::Greeting,
             Machine::Peer(member) => *member.peer.phase() == Phase::Opening,
+            Machine::Web(_) => false,
         }
     }
 
@@ -160,8 +217,10 @@ impl Slot {
 
     /// Our dial was answered.
     pub fn handle_connected(&mut self, rng: &mut Rng, now: Time) {
-        if let Machine::Greeting(greeting) = &mut self.machine {
-            greeting.handle_connected(now);
+        match &mut self.machine {
+            Machine::Greeting(greeting) => greeting.handle_connected(now),
+            Machine::Web(pull) => pull.handle_connected(now),
+            Machine::Peer(_) => {}
         }
         if let Some(shield) = &mut self.shield {
             shield.begin(rng);
@@ -176,6 +235,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.unparsed(),
             Machine::Peer(member) => member.peer.unparsed(),
+            Machine::Web(pull) => pull.unparsed(),
         }
     }
 
@@ -187,6 +247,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => !greeting.transmit().is_empty(),
             Machine::Peer(member) => member.peer.wants_to_send(true),
+            Machine::Web(pull) => !pull.transmit().is_empty(),
         }
     }
 
@@ -194,7 +255,8 @@ impl Slot {
     pub fn transmit(&self) -> impl Iterator<Item = Segment<'_>> {
         let agreed = self.handshaking().is_none();
         let handshake = self.greeting().filter(|_| agreed).map(Greeting::transmit);
-        let bytes = [self.unsealed(), handshake.unwrap_or_default()];
+        let request = self.web().map_or(&[][..], Pull::transmit);
+        let bytes = [self.unsealed(), handshake.unwrap_or_default(), request];
         let bytes = bytes.into_iter().filter(|bytes| !bytes.is_empty());
         let messages = self.member().map(|member| member.peer.transmit());
         let messages = messages.into_iter().flatten();
@@ -213,6 +275,7 @@ impl Slot {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.next_deadline(),
             Machine::Peer(member) => member.peer.next_deadline(now),
+            Machine::Web(pull) => pull.next_deadline(),
         }
     }
 
@@ -224,6 +287,7 @@ impl Slot {
         match &mut self.machine {
             Machine::Greeting(greeting) => greeting.handle_timeout(now),
             Machine::Peer(member) => member.peer.handle_timeout(now),
+            Machine::Web(_) => Ok(()),
         }
     }
 }

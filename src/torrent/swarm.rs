@@ -13,6 +13,7 @@ use super::search::{Dials, Explanation};
 use super::slot::{Member, Slot};
 use super::source::{Namer, Source};
 use super::torrent::Torrent;
+use super::web_seeds::WebSeeds;
 use crate::base::BLOCK;
 use crate::base::{Duration, Time, limits, sooner};
 use crate::mse::{Encryption, Form, Shield};
@@ -221,7 +222,7 @@ impl Torrent {
     /// # Errors
     /// There was no progress for longer than its user wants to wait, and why.
     pub fn update_search(&mut self, effects: &mut Effects, now: Time) -> Result<(), String> {
-        let alone = self.is_downloading() && self.census.open == 0;
+        let alone = self.is_downloading() && self.has_nobody();
         let (idle, dials) = (self.is_search_idle(), self.dials());
         let totals = self.totals();
         let Some(awake) = &mut self.awake else {
@@ -282,9 +283,41 @@ impl Torrent {
 
     /// Why it has no peer, if it is a download without one.
     pub fn why_alone(&self) -> Option<String> {
-        let alone = self.is_downloading() && self.life.is_among_peers() && self.census.open == 0;
+        let alone = self.is_downloading() && self.life.is_among_peers() && self.has_nobody();
         let awake = self.awake.as_ref().filter(|_| alone)?;
         Some(awake.search.why(self.dials()))
+    }
+
+    /// Its web seeds, while it is awake.
+    pub fn web(&self) -> Option<&WebSeeds> {
+        self.awake.as_ref()?.web.as_deref()
+    }
+
+    /// The same, to change them.
+    pub fn web_mut(&mut self) -> Option<&mut WebSeeds> {
+        self.awake.as_mut()?.web.as_deref_mut()
+    }
+
+    /// Whether web seeds may be of use to it now.
+    pub fn wants_web_seeds(&self) -> bool {
+        let wants = self.is_running() && self.is_downloading();
+        wants
+            && self
+                .awake
+                .as_ref()
+                .is_some_and(|it| !it.pieces.is_complete())
+    }
+
+    /// When something is to be done for its web seeds.
+    pub fn web_deadline(&self) -> Option<Time> {
+        self.web()
+            .filter(|_| self.wants_web_seeds())?
+            .next_deadline()
+    }
+
+    /// Whether neither a peer nor a web seed is connected.
+    fn has_nobody(&self) -> bool {
+        self.census.open == 0 && self.web().is_none_or(|web| web.connections.is_empty())
     }
 
     /// How long there may be no progress; `None`: there need not be any.

@@ -19,7 +19,8 @@ use super::slot::{Ended, Slot};
 use super::source::{Namer, Source};
 use super::stage::{Life, Stage};
 use super::traffic::Traffic;
-use crate::base::{Block, PeerKey, Rng, SortedSet, Time, TorrentKey, Totals, sooner};
+use super::web_seeds::WebSeeds;
+use crate::base::{Block, PeerKey, Rng, SortedSet, Time, TorrentKey, Totals, sooner, web_seed_at};
 use crate::peer::Peer;
 use crate::pieces::Taker;
 use crate::tracker::{Shared, Trackers};
@@ -190,6 +191,7 @@ impl Torrent {
             down_rate,
             up_rate,
             peers: self.census.open,
+            web_seeds: self.web().map_or(0, WebSeeds::connected),
             checking: checking.map(|checking| checking.progress()),
         }
     }
@@ -275,7 +277,7 @@ impl Torrent {
                 } else if !self.life.waking {
                     next = sooner(next, self.candidates.next_deadline());
                 }
-                next = sooner(next, self.stay_deadline());
+                next = sooner(next, sooner(self.stay_deadline(), self.web_deadline()));
                 next = sooner(next, self.resume_state.deadline());
             }
             Stage::Leaving { until, .. } => next = sooner(next, Some(until)),
@@ -407,12 +409,21 @@ impl Torrent {
         let (mut guilty, mut new) = (Vec::new(), false);
         while let Some(verdict) = self.awake.as_mut().and_then(|it| it.next_verdict()) {
             let (index, ok) = (verdict.piece, verdict.ok);
+            for site in verdict.guilty.iter().filter_map(|&addr| web_seed_at(addr)) {
+                let geometry = self.order.geometry;
+                let told = self
+                    .web_mut()
+                    .and_then(|web| web.on_wrong(geometry, site, index));
+                told.into_iter()
+                    .for_each(|why| self.report(Report::Warning(why), effects));
+            }
             self.report(Report::Piece { index, ok }, effects);
             if ok {
                 self.awake_mut().haves.pending.push(index);
             }
             new |= ok;
-            guilty.extend(verdict.guilty);
+            let peers = verdict.guilty.into_iter();
+            guilty.extend(peers.filter(|&addr| web_seed_at(addr).is_none()));
         }
         if new {
             self.resume_state.set_outdated();

@@ -12,6 +12,8 @@ need transmission-cli transmission-cli
 need transmission-daemon transmission-daemon
 need aria2c aria2
 need rtorrent rtorrent
+need nginx nginx-light
+need curl curl
 need ip iproute2
 /usr/bin/python3 -c 'import libtorrent' 2>/dev/null || packages+=(python3-libtorrent)
 

@@ -37,6 +37,7 @@ mod stalled;
 mod swarm;
 mod trackers;
 mod urls;
+mod web_seeds;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,7 @@ fn each_bound_is_named_by_a_test() {
             "limits/trackers.rs",
             "limits/unattended.rs",
             "limits/utp.rs",
+            "limits/web.rs",
         ]
         .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
         .concat(),

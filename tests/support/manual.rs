@@ -2,18 +2,22 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use sha1::{Digest as _, Sha1};
 
 use brooklet::base::{Duration, InfoHash};
+use brooklet::http::{Url, get_range};
 use brooklet::peer::phase::{Step, step};
 use brooklet::peer::{Capabilities, EndReason, Phase};
+use brooklet::webseed::answer::Got;
+use brooklet::webseed::{Answer, Content};
 use brooklet::wire::announce::{Event, Query, Reply};
 use brooklet::wire::extended::exchange::{REACHABLE, SEED};
 use brooklet::wire::lsd::Search;
 use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
-use brooklet::wire::{Family, Message, PeerExchange, bencode};
+use brooklet::wire::{Family, Message, Metainfo, PeerExchange, bencode};
 
 use crate::calls;
 use crate::lookup;
@@ -35,6 +39,7 @@ pub fn part(name: &str) -> String {
         "udp" => fenced(&udp()),
         "exchange" => fenced(&exchange()),
         "search" => fenced(&search()),
+        "web seed" => fenced(&web_seed()),
         "encryption" => fenced(&veiled::handshake()),
         "utp" => fenced(&calls::connection()),
         "proxy" => fenced(&proxied::greeting()),
@@ -44,6 +49,54 @@ pub fn part(name: &str) -> String {
         "bounds" => bounds(),
         path => fenced(&read_text(path)),
     }
+}
+
+/// A request to a web seed, and an answer as it is read.
+fn web_seed() -> String {
+    let metainfo = Metainfo::parse(&read(TORRENT)).expect("it is a torrent");
+    let content = Content::new(Arc::new(metainfo));
+    let url = content.url("http://mirror.example/pub/", 0);
+    let url = Url::parse(&url).expect("it is a URL");
+    let part = content.file(0);
+    let asked = 512..part.bytes.end;
+    let request = get_range(&url, Some(asked.clone()));
+    let (length, whole) = (asked.end - asked.start, part.bytes.end);
+    let head = format!(
+        "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\n\
+         Content-Range: bytes {}-{}/{whole}\r\n\r\n",
+        asked.start,
+        asked.end - 1
+    );
+    let lines = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).replace("\r\n", "\\r\\n\n");
+        text.trim_end().to_string()
+    };
+    let mut answer = Answer::new(part, asked.clone(), asked.start, 0);
+    let bytes = [head.as_bytes(), &vec![0; length as usize]].concat();
+    let (mut rest, mut read) = (&bytes[..], String::new());
+    while let Ok((used, got)) = answer.next(rest) {
+        rest = &rest[used..];
+        match got {
+            Got::Nothing => break,
+            Got::Head => {}
+            Got::Body(at, len) => {
+                read += &format!("bytes {at} to {} of the content", at + len as u64 - 1)
+            }
+            Got::End(persists) => {
+                read += if persists {
+                    "; the connection is kept"
+                } else {
+                    ""
+                };
+                break;
+            }
+        }
+    }
+    format!(
+        "{}\n\n{}\n\n({read})",
+        lines(&request),
+        lines(head.as_bytes())
+    )
 }
 
 const TORRENT: &str = "torrents/torrents/dv_ok_small.torrent";

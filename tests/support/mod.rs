@@ -20,6 +20,7 @@ pub mod source;
 pub mod torrent;
 pub mod trackers;
 pub mod web;
+pub mod web_seed;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use sha1::{Digest as _, Sha1};
 
 use brooklet::base::{
-    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Time, TorrentKey,
-    Totals, limits,
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, PeerId, PieceHash, Time, TorrentKey, Totals,
+    limits,
 };
 use brooklet::mse::Encryption;
 use brooklet::peer::{Local, Segment};
 use brooklet::session::{Config, Session, reopening};
-use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
+use brooklet::torrent::{Effect, Files, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
 use brooklet::wire::lsd::Search;
 use brooklet::wire::message::{frame_len, piece_header};
@@ -54,6 +54,8 @@ pub struct Bench {
     pub waking: Vec<TorrentKey>,
     /// Datagrams that were sent, and whom to.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// Hosts of web seeds that are to be looked up.
+    pub lookups: Vec<String>,
     /// What was announced to the local network.
     pub searches: Vec<Search>,
     /// When hosts of the DHT were asked for, and whether the usual ones, too.
@@ -160,6 +162,7 @@ impl Bench {
             waking: Vec::new(),
             traced: Vec::new(),
             datagrams: Vec::new(),
+            lookups: Vec::new(),
             searches: Vec::new(),
             finds: Vec::new(),
             keeps: 0,
@@ -366,6 +369,16 @@ impl Bench {
                         self.reopened.push(torrent);
                         reopening::release_files(&mut self.session, torrent, self.now);
                     }
+                    Effect::LookUp { host, .. } => self.lookups.push(host),
+                    Effect::Write {
+                        torrent,
+                        block,
+                        data,
+                    } => {
+                        let start = self.setting.local.geometry.offset(block) as usize;
+                        self.disk[start..start + data.len()].copy_from_slice(&data);
+                        self.session.handle_written(torrent, &[(block, &data)]);
+                    }
                     Effect::Rest { .. } => self.rests += 1,
                     Effect::Sleep { torrent } => self.drowsy.push(torrent),
                     Effect::Wake { torrent } => self.waking.push(torrent),
@@ -412,6 +425,11 @@ impl Bench {
         let sealed = self.session.seal(key, &mut bytes).bytes();
         self.session.transmitted(key, sealed.len(), self.now);
         let other = self.peers.entry(key).or_default();
+        if bytes.starts_with(b"GET ") {
+            let request = String::from_utf8(bytes).expect("it is text");
+            other.said.push(request);
+            return;
+        }
         other.bytes.extend(bytes);
         loop {
             let whole = if !other.greeted {
@@ -513,7 +531,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         info_hash,
         size: geometry.size(),
         geometry,
-        padding: Padding::default(),
+        files: Files::default(),
         hashes: setting.content.chunks(PIECE as usize).map(hash).collect(),
         wanted: if download {
             Bits::full(geometry.pieces())

@@ -22,7 +22,7 @@ const RANKS: &[&[&str]] = &[
     &["wire"],
     &["http"],
     &[
-        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse", "socks",
+        "peer", "pieces", "storage", "tracker", "webseed", "dht", "lsd", "utp", "mse", "socks",
     ],
     &["torrent", "explain"],
     &["session"],

@@ -9,6 +9,7 @@ const HALF: Progress = Progress {
     down_rate: 1,
     up_rate: 2_048,
     peers: 1,
+    web_seeds: 0,
     checking: None,
 };
 
@@ -17,6 +18,13 @@ fn the_line_says_all_and_gives_up_the_last_first() {
     let all = "99.9%  977 of 977 KiB  down 1 B/s  up 2.00 KiB/s  1 peer  1s left";
     let tight = all.replace("  ", " ");
     assert_eq!(describe(&HALF, all.len()), all);
+    for (web_seeds, words) in [
+        (1, "1 peer  1 web seed  1s"),
+        (3, "1 peer  3 web seeds  1s"),
+    ] {
+        let line = describe(&Progress { web_seeds, ..HALF }, 200);
+        assert!(line.contains(words), "{line}");
+    }
     for columns in 0..all.len() {
         let line = describe(&HALF, columns);
         assert!(line.len() <= columns && tight.starts_with(&line));

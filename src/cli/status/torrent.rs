@@ -138,7 +138,15 @@ impl Torrent<'_> {
             .raw("up_limit", &up)
             .list("connected", peers)
             .list("trackers", self.trackers().map(|it| it.object()))
+            .list("web_seeds", self.web_seeds().into_iter().map(json::quoted))
             .text("no_peers", self.why_alone())
+    }
+
+    /// Its web seeds, each with what it is doing.
+    fn web_seeds(&self) -> Vec<&str> {
+        let all = self.0.get("webseed_states").and_then(Json::items);
+        let all = all.unwrap_or_default().iter();
+        all.filter_map(Json::text).collect()
     }
 
     /// Its trackers.
@@ -233,6 +241,13 @@ impl Torrent<'_> {
                 Bytes(down),
                 Bytes(up)
             );
+        }
+        let web_seeds = self.web_seeds();
+        if !web_seeds.is_empty() {
+            lines += &labelled("web seeds", &web_seeds.len().to_string());
+        }
+        for words in web_seeds {
+            lines += &format!("  {}\n", printable(words));
         }
         let trackers: Vec<String> = self.trackers().map(|it| it.words()).collect();
         lines += &labelled("trackers", &trackers.len().to_string());

@@ -64,6 +64,7 @@ impl FolderSetup {
                 dht: settings.without.dht.is_none(),
                 pex: settings.without.pex.is_none(),
                 lsd: settings.without.lsd.is_none(),
+                web_seeds: settings.reaching.no_web_seeds.is_none(),
                 dht_nodes: settings.dht_nodes,
                 utp: settings.without.utp.is_none(),
             }

@@ -59,6 +59,8 @@ pub struct Reaching {
     pub allow_local: Option<()>,
     /// `--encryption`.
     pub encryption: Option<Encryption>,
+    /// `--no-web-seeds`.
+    pub no_web_seeds: Option<()>,
 }
 
 /// What is left out.
@@ -216,6 +218,10 @@ impl Wishes {
                 "encryption",
                 new.reaching.encryption != old.reaching.encryption,
             ),
+            (
+                "no-web-seeds",
+                new.reaching.no_web_seeds != old.reaching.no_web_seeds,
+            ),
             ("json", new.json != old.json),
             ("quiet or verbose", new.level != old.level),
         ];
@@ -262,6 +268,7 @@ impl Settings {
             reaching: Reaching {
                 allow_local: self.reaching.allow_local.or(others.reaching.allow_local),
                 encryption: self.reaching.encryption.or(others.reaching.encryption),
+                no_web_seeds: self.reaching.no_web_seeds.or(others.reaching.no_web_seeds),
             },
             handling: self.handling.or(&others.handling),
             json: self.json.or(others.json),

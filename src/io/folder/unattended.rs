@@ -368,7 +368,7 @@ impl Unattended {
         new.iter()
             .for_each(|node| nodes.look_up_new(node, outreach, now));
         for (torrent, host, port) in peers {
-            outreach.look_up_peer(torrent, host, port, now);
+            outreach.look_ups.look_up_peer(torrent, host, port, now);
         }
     }
 

@@ -32,6 +32,7 @@ pub mod neighbours;
 pub mod own;
 
 mod heard;
+mod look_ups;
 pub mod outreach;
 
 mod client;
@@ -41,8 +42,9 @@ pub mod server;
 
 pub use bind::Bind;
 pub use heard::Heard;
+pub use look_ups::NamedBy;
 pub use neighbours::Neighbours;
-pub use outreach::{NamedBy, Outreach};
+pub use outreach::Outreach;
 pub use peer_sockets::PeerSockets;
 pub use proxy::Proxy;
 pub use route::Route;

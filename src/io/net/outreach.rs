@@ -3,7 +3,7 @@
 //! up names of peers and of nodes. The results come back as [`Heard`] and as addresses.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
@@ -13,14 +13,14 @@ use mio::{Registry, Token, Waker};
 
 use super::fetch::{Fetcher, Start, Step};
 use super::heard::{Hear, Heard};
+use super::look_ups::LookUps;
 use super::neighbours::Neighbours;
 use super::relay::{self, Relay};
-use super::resolve::Resolver;
 use super::route::Route;
 use super::stream::Target;
 use super::udp::{self, Received, Udp};
-use crate::base::{Duration, InfoHash, Reach, Time, limits, sooner};
-use crate::tracker::{Action, Families, Id, Input};
+use crate::base::{Duration, Time, limits, sooner};
+use crate::tracker::{Action, Families, Input};
 use crate::utp::Datagrams;
 use crate::wire::lsd::Search;
 
@@ -28,7 +28,8 @@ use crate::wire::lsd::Search;
 /// that a user names and for nodes of the DHT.
 #[derive(Debug)]
 pub struct Outreach {
-    resolver: Resolver<Asker>,
+    /// Names that are looked up.
+    pub look_ups: LookUps,
     fetcher: Fetcher,
     udp: Udp,
     /// What carries datagrams to trackers where all goes through a proxy.
@@ -38,12 +39,6 @@ pub struct Outreach {
     new_network: bool,
     /// Tokens of sockets that had more than a turn reads.
     unread: Vec<Token>,
-    /// Addresses of peers whose names were looked up, and their torrents.
-    peers: Vec<(Option<InfoHash>, SocketAddr)>,
-    /// The same of nodes of the DHT.
-    nodes: Vec<SocketAddr>,
-    /// Nodes that are being looked up.
-    unresolved: usize,
     buffer: Vec<u8>,
     /// Datagrams of peers to be sent.
     batch: Vec<u8>,
@@ -58,33 +53,6 @@ struct Held {
     done: usize,
     /// When they are tried again.
     again: Time,
-}
-
-/// Who names a host that may be a node of the DHT.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NamedBy {
-    /// The user, perhaps one in a local network.
-    User,
-    /// All clients.
-    Usage,
-    /// A torrent: it can wait.
-    Torrent,
-}
-
-/// For what a name is looked up.
-#[derive(Debug)]
-enum Asker {
-    Tracker(Id),
-    Peer {
-        of: Option<InfoHash>,
-        host: String,
-        port: u16,
-    },
-    Node {
-        host: String,
-        port: u16,
-        by: NamedBy,
-    },
 }
 
 /// Answers of trackers that come within this time are taken in one turn where that delays nobody:
@@ -122,16 +90,13 @@ impl Outreach {
             families
         };
         Ok(Outreach {
-            resolver: Resolver::new(waker, route.has_proxy()),
+            look_ups: LookUps::new(waker, route.has_proxy()),
             fetcher: Fetcher::new(streams, route.clone()),
             udp: Udp::open(port, bind, own, tokens.start, registry)?,
             relay: Relay::new(route, relay),
             neighbours: Neighbours::new(bind, own, neighbours),
             new_network: false,
             unread: Vec::new(),
-            peers: Vec::new(),
-            nodes: Vec::new(),
-            unresolved: 0,
             buffer: vec![0; limits::DATAGRAMS_AT_ONCE * limits::DATAGRAMS_BYTES],
             batch: Vec::new(),
             held: None,
@@ -142,7 +107,7 @@ impl Outreach {
     pub fn perform(&mut self, action: Action, registry: &Registry, now: Time, hear: Hear<'_>) {
         match action {
             Action::Resolve { id, host, .. } => {
-                self.resolver.look_up(Asker::Tracker(id), host, now);
+                self.look_ups.look_up_tracker(id, host, now);
             }
             Action::Connect {
                 id,
@@ -151,7 +116,7 @@ impl Outreach {
                 request,
             } => {
                 let fetcher = &mut self.fetcher;
-                let place = self.resolver.place(addr);
+                let place = self.look_ups.place(addr);
                 let start = |place| {
                     let tls = tls.as_deref().map(Arc::from);
                     let target = Target { place, tls };
@@ -169,7 +134,7 @@ impl Outreach {
             Action::Abort { id } => self.fetcher.abort(id, registry),
             Action::Release { id, length } => self.fetcher.release(id, length, registry, now),
             Action::Datagram { to, bytes } if self.relay.is_some() => {
-                let place = self.resolver.place(to);
+                let place = self.look_ups.place(to);
                 let hear = &mut |heard: relay::Heard<'_>| hear(Heard::of(heard));
                 match (&mut self.relay, place) {
                     (Some(relay), Ok(place)) => {
@@ -210,71 +175,9 @@ impl Outreach {
 
     /// The loop was woken: names may have been found.
     pub fn on_woken(&mut self, now: Time, hear: Hear<'_>) {
-        while let Some((asker, found)) = self.resolver.next_found(now) {
-            self.unresolved -= usize::from(matches!(asker, Asker::Node { .. }));
-            match (asker, found) {
-                (Asker::Tracker(id), found) => {
-                    let found = &found;
-                    hear(Heard::Tracker(Input::Resolved { id, found }));
-                }
-                (Asker::Peer { of, port, .. }, Ok(ips)) => {
-                    let addrs = ips.into_iter().map(|ip| (of, SocketAddr::new(ip, port)));
-                    self.peers.extend(addrs);
-                }
-                (Asker::Node { host, port, by }, Ok(ips)) => {
-                    let ips = ips.into_iter().filter(|ip| may_be_node(&host, by, *ip));
-                    self.nodes.extend(ips.map(|ip| SocketAddr::new(ip, port)));
-                }
-                // There may be no network, or the name is unknown: other hosts are asked, too.
-                (Asker::Node { host, .. }, Err(why)) => log::info!("DHT node {host}: {why}"),
-                (Asker::Peer { host, .. }, Err(why)) => log::warn!("peer {host}: {why}"),
-            }
-        }
-    }
-
-    /// Looks up a peer of this torrent (none: perhaps of all) that the user named; see
-    /// [`Outreach::take_peers`].
-    pub fn look_up_peer(&mut self, of: Option<InfoHash>, host: String, port: u16, now: Time) {
-        let asker = Asker::Peer {
-            of,
-            host: host.clone(),
-            port,
-        };
-        if of.is_some() {
-            self.resolver.look_up_later(asker, host, now);
-        } else {
-            self.resolver.look_up(asker, host, now);
-        }
-    }
-
-    /// Addresses of the user's peers found since the last call, each with its torrent.
-    pub fn take_peers(&mut self) -> Vec<(Option<InfoHash>, SocketAddr)> {
-        std::mem::take(&mut self.peers)
-    }
-
-    /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`].
-    pub fn look_up_node(&mut self, host: String, port: u16, by: NamedBy, now: Time) {
-        self.unresolved += 1;
-        let asker = Asker::Node {
-            host: host.clone(),
-            port,
-            by,
-        };
-        if by == NamedBy::Torrent {
-            self.resolver.look_up_later(asker, host, now);
-        } else {
-            self.resolver.look_up(asker, host, now);
-        }
-    }
-
-    /// Whether nodes are being looked up.
-    pub fn is_looking(&self) -> bool {
-        self.unresolved > 0
-    }
-
-    /// Addresses of nodes found since the last call.
-    pub fn take_nodes(&mut self) -> Vec<SocketAddr> {
-        std::mem::take(&mut self.nodes)
+        self.look_ups.on_woken(now, |id, found| {
+            hear(Heard::Tracker(Input::Resolved { id, found }));
+        });
     }
 
     /// What an address leads to: itself, or the name of a peer that stands for it.
@@ -282,7 +185,7 @@ impl Outreach {
     /// # Errors
     /// That is not known any more.
     pub fn target(&self, addr: SocketAddr) -> Result<Target, String> {
-        self.resolver.place(addr).map(Target::from)
+        self.look_ups.place(addr).map(Target::from)
     }
 
     /// Sends a datagram, or loses it: nothing is lost that is not sent again.
@@ -432,13 +335,6 @@ impl Outreach {
         }
         false
     }
-}
-
-/// Whether a host to begin with may be at this address: a public name that leads to a local one is
-/// none, unless the user has named it.
-fn may_be_node(host: &str, by: NamedBy, ip: IpAddr) -> bool {
-    let is_address = host.parse::<IpAddr>().is_ok();
-    by == NamedBy::User || is_address || !Reach::of(ip).is_local()
 }
 
 #[cfg(test)]

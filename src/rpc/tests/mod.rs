@@ -35,6 +35,7 @@ fn torrent(number: u32, state: State) -> TorrentView {
             down_rate: 10,
             up_rate: 20,
             peers: 3,
+            web_seeds: 0,
             checking: None,
         },
         size: 2_000,
@@ -89,6 +90,7 @@ fn ways(now: Time) -> WaysView {
             tracker(2, None, Next::Spare),
             tracker(3, None, Next::Queued),
         ],
+        web_seeds: vec![String::from("http://w/: connected")],
         alone: Some(String::from("of 3 trackers")),
     }
 }

@@ -102,6 +102,8 @@ fn fields_have_the_types_of_the_table() {
             "peers",
             r#"[{"address":"10.0.0.1","client_name":"-AB1000-","is_downloading_from":true,"is_encrypted":true,"is_incoming":true,"is_uploading_to":false,"port":6881,"progress":0.5,"rate_to_client":5,"rate_to_peer":0}]"#,
         ),
+        ("webseeds_sending_to_us", "0"),
+        ("webseed_states", r#"["http://w/: connected"]"#),
         ("is_stalled", "false"),
         ("peer_search", "\"of 3 trackers\""),
         (

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use brooklet::base::{
-    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Time, Totals,
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, PeerId, PieceHash, Time, Totals,
 };
 use brooklet::mse::Encryption;
 use brooklet::peer::{FrameLimits, Segment};
 use brooklet::session::{Config, Session};
-use brooklet::torrent::{Effect, Order, Report, Stay, Then, Us};
+use brooklet::torrent::{Effect, Files, Order, Report, Stay, Then, Us};
 use brooklet::tracker::Families;
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Handshake, Message};
@@ -296,7 +296,7 @@ fn session(count: usize) -> Session {
         info_hash: InfoHash([7; 20]),
         size,
         geometry: Geometry::new(size, piece).expect("measures"),
-        padding: Padding::default(),
+        files: Files::default(),
         hashes: vec![hash; PIECES as usize],
         wanted: Bits::full(PIECES),
         download: true,

@@ -13,7 +13,7 @@ use super::json::Json;
 use super::net::CLIENT;
 use super::place::{NAME, Place};
 use super::process::{LoadProcess, Process, Usage, sleeps, status};
-use super::{Failure, interrupted, torrent};
+use super::{Failure, interrupted, torrent, web};
 
 /// Nothing that is measured takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -55,6 +55,8 @@ pub enum Kind {
     Upload { leechers: usize, rc4: bool },
     /// So many peers that say nothing, for so many seconds.
     Idle { peers: usize, seed: bool },
+    /// The whole content from a web seed, without peers.
+    Web,
     /// The whole content from some, among many that say nothing.
     Crowd { active: usize, idle: usize },
 }
@@ -146,6 +148,11 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "webseed",
+        title: "Download from a web seed (nginx), pieces of 1 MiB",
+        kind: Kind::Web,
+    },
+    Case {
         name: "idle-get",
         title: "500 idle peers while downloading",
         kind: Kind::Idle {
@@ -177,7 +184,13 @@ pub type Values = BTreeMap<&'static str, f64>;
 impl Case {
     /// Whether this client takes part.
     pub fn takes(&self, client: &Client) -> bool {
+        let fetches = matches!(
+            client,
+            Client::Brooklet { .. } | Client::Libtorrent | Client::Aria2 | Client::Curl
+        );
         match (self.kind, client) {
+            (Kind::Web, _) => fetches,
+            (_, Client::Curl) => false,
             (
                 Kind::Download { rc4: true, .. } | Kind::Upload { rc4: true, .. },
                 Client::Floor { .. } | Client::Rqbit(_),
@@ -218,6 +231,7 @@ impl Case {
                 rc4,
             } => run.download(seeds, piece_kib, disk, rc4),
             Kind::Upload { leechers, rc4 } => run.upload(leechers, rc4),
+            Kind::Web => run.web(),
             Kind::Idle { peers, seed } => run.idle(peers, seed, idle),
             Kind::Crowd { active, idle } => run.crowd(active, idle),
         }
@@ -285,6 +299,24 @@ impl Run<'_> {
             values.insert("synced", began.elapsed().as_secs_f64());
         }
         process.stop();
+        if self.compare && !torrent::same(&folder.join(NAME), &self.place.content.join(NAME))? {
+            return Err(process.failed("what it wrote is not the content"));
+        }
+        Ok(values)
+    }
+
+    fn web(&self) -> Result<Values, Failure> {
+        let mut server = web::serve(self.place)?;
+        let named = web::torrent(self.place)?;
+        let folder = &self.place.result;
+        let start = self.client.get(&self.job(&named, folder, 1))?;
+        let before = server.usage().cpu;
+        let mut process = self.start(&start.words)?;
+        let used = finish(&mut process, start.finished.as_deref())?;
+        let mut values = usual(&used, &process);
+        values.insert("load", (server.usage().cpu - before) / used.wall);
+        process.stop();
+        server.stop();
         if self.compare && !torrent::same(&folder.join(NAME), &self.place.content.join(NAME))? {
             return Err(process.failed("what it wrote is not the content"));
         }

@@ -8,8 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Failure;
 use super::load::{PEER_PORT, address};
+use super::place::NAME;
+use super::{Failure, web};
 
 /// Where every client listens.
 pub const PORT: &str = "6881";
@@ -31,6 +32,8 @@ pub enum Client {
     Aria2,
     Rqbit(PathBuf),
     Rtorrent,
+    /// It hashes nothing, and takes part where there is a web seed.
+    Curl,
 }
 
 /// What a client is to work on.
@@ -83,6 +86,7 @@ impl Client {
         let transmission = on_path("transmission-cli").is_some();
         add(Client::Transmission, transmission, setup);
         add(Client::Aria2, on_path("aria2c").is_some(), setup);
+        add(Client::Curl, on_path("curl").is_some(), setup);
         let own = Some(target.join("rqbit/bin/rqbit")).filter(|path| path.is_file());
         let rqbit = own.or_else(|| on_path("rqbit"));
         let there = rqbit.is_some();
@@ -103,6 +107,7 @@ impl Client {
             Client::Aria2 => "aria2",
             Client::Rqbit(_) => "rqbit",
             Client::Rtorrent => "rtorrent",
+            Client::Curl => "curl",
         }
     }
 
@@ -129,6 +134,7 @@ impl Client {
             Client::Aria2 => ("aria2c".into(), &["--version"]),
             Client::Rqbit(program) => (program.clone(), &["--version"]),
             Client::Rtorrent => ("rtorrent".into(), &["-h"]),
+            Client::Curl => ("curl".into(), &["--version"]),
         };
         let Ok(done) = Command::new(program).args(words).output() else {
             return "unknown".into();
@@ -171,6 +177,11 @@ impl Client {
                 start.words = rqbit(program, job);
                 start.words.push("--exit-on-finish".into());
             }
+            Client::Curl => {
+                start.words = words(&["curl", "--silent", "--output"]);
+                start.words.push(job.folder.join(NAME).into());
+                start.words.push(web::url().into());
+            }
             Client::Rtorrent => {
                 let script = note_time(job.state, &finished)?;
                 start.words = rtorrent(job, &script)?;
@@ -195,6 +206,7 @@ impl Client {
             Client::Aria2 => aria2(job, &["--bt-seed-unverified=true", "--seed-ratio=0.0"]),
             Client::Rqbit(program) => rqbit(program, job),
             Client::Rtorrent => rtorrent(job, Path::new("true"))?,
+            Client::Curl => return Err("curl seeds nothing".into()),
         })
     }
 }

@@ -20,6 +20,7 @@ mod plan;
 mod process;
 mod report;
 mod torrent;
+mod web;
 
 use std::fs;
 use std::path::Path;

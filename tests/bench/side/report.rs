@@ -45,7 +45,7 @@ const LOAD: Column = ("load %", "load", 0.01, 0);
 
 fn columns(kind: Kind) -> Vec<Column> {
     match kind {
-        Kind::Download { disk: false, .. } => vec![WALL, USER, SYSTEM, CPU, RSS, LOAD],
+        Kind::Web | Kind::Download { disk: false, .. } => vec![WALL, USER, SYSTEM, CPU, RSS, LOAD],
         Kind::Download { disk: true, .. } => vec![
             WALL,
             ("with sync s", "synced", 1.0, 2),

@@ -83,6 +83,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("lsd", &LSD.map(<[u8]>::to_vec));
     add("krpc", &KRPC.map(<[u8]>::to_vec));
     add("http", &answers(&wire));
+    add("webseed", &ranges());
     add("wire", &streams(&wire, &said));
     add("peer", &dialogues(said));
     for target in [
@@ -190,6 +191,37 @@ fn answers(wire: &[Vec<u8>]) -> Vec<Vec<u8>> {
         }
     }
     answers
+}
+
+/// For `webseed`: blocks that are wanted, cuts, and an answer.
+fn ranges() -> Vec<Vec<u8>> {
+    let heads = [
+        "206 P\r\nContent-Range: bytes 0-16483/16484\r\nContent-Length: 16484",
+        "206 P\r\nContent-Range: bytes 0-16483/16484\r\nTransfer-Encoding: chunked",
+        "206 P\r\nContent-Range: bytes 0-16383/16484\r\nContent-Length: 16384",
+        "206 P\r\nContent-Range: bytes 16384-49158/49159\r\nContent-Length: 32775",
+        "200 OK\r\nContent-Length: 49159",
+        "200 OK\r\nTransfer-Encoding: chunked",
+        "200 OK\r\nConnection: close",
+        "302 Found\r\nLocation: /x",
+        "503 Busy\r\nRetry-After: 7",
+    ];
+    let mut seeds = Vec::new();
+    for (number, head) in heads.iter().enumerate() {
+        for wanted in [[0, 1, 2], [4, 5, 1], [3, 3, 3]] {
+            let head = format!("HTTP/1.1 {head}\r\n\r\n");
+            let body: Vec<u8> = (0..3_000_u32).map(|at| (at ^ (at >> 4)) as u8).collect();
+            let chunks = [b"bb8\r\n", &body[..], b"\r\n0\r\n\r\n"].concat();
+            let body = if head.contains("chunked") {
+                chunks
+            } else {
+                body
+            };
+            let start = [&wanted[..], &[number as u8, 2, 9, 200]].concat();
+            seeds.push([&start[..], head.as_bytes(), &body].concat());
+        }
+    }
+    seeds
 }
 
 /// For `exchange`: each message of peer exchange, then dials.

@@ -247,6 +247,8 @@ impl World {
                 Effect::Report { torrent, report } => self.note(torrent, &report),
                 Effect::FindNodes { .. }
                 | Effect::KeepNodes
+                | Effect::LookUp { .. }
+                | Effect::Write { .. }
                 | Effect::MakeReady { .. }
                 | Effect::Rest { .. }
                 | Effect::Sleep { .. }

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 
 use brooklet::base::{
-    Bits, Duration, Geometry, InfoHash, Padding, PeerId, Time, TorrentKey, Totals, limits,
+    Bits, Duration, Geometry, InfoHash, PeerId, Time, TorrentKey, Totals, limits,
 };
 use brooklet::mse::Encryption;
 use brooklet::session::{Config, Session};
-use brooklet::torrent::{Order, Snapshot, Stay, Then, Us};
+use brooklet::torrent::{Files, Order, Snapshot, Stay, Then, Us};
 use brooklet::tracker::Families;
 
 use super::disk::{Disk, Source};
@@ -315,7 +315,7 @@ impl Node {
             info_hash: info_hash(share.number),
             size: geometry.size(),
             geometry,
-            padding: Padding::default(),
+            files: Files::default(),
             hashes: source.hashes.clone(),
             wanted: if download {
                 Bits::full(pieces)

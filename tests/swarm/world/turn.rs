@@ -188,6 +188,8 @@ impl World {
                 | Effect::MakeReady { .. }
                 | Effect::FindNodes { .. }
                 | Effect::KeepNodes
+                | Effect::LookUp { .. }
+                | Effect::Write { .. }
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
                 | Effect::Search(_)

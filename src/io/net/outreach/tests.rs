@@ -1,26 +1,5 @@
 use super::*;
 
-#[test]
-fn a_public_name_leads_to_no_local_node() {
-    let may_be = |host, by, ip: &str| may_be_node(host, by, ip.parse().unwrap());
-    for ip in [
-        "127.0.0.1",
-        "10.1.2.3",
-        "169.254.0.1",
-        "::1",
-        "fd00::1",
-        "::ffff:10.1.2.3",
-    ] {
-        for by in [NamedBy::Usage, NamedBy::Torrent] {
-            assert!(!may_be("router.example", by, ip), "{ip}");
-            assert!(may_be(ip, by, ip), "no name leads there");
-        }
-        assert!(may_be("router.example", NamedBy::User, ip));
-    }
-    for ip in ["203.0.113.7", "2001:db8::7"] {
-        assert!(may_be("router.example", NamedBy::Usage, ip));
-    }
-}
 /// What the system has no room for is tried again after so long.
 #[test]
 fn what_is_held_is_sent_later() {

@@ -17,6 +17,7 @@ pub mod session;
 pub mod trackers;
 pub mod udp_tracker;
 pub mod utp;
+pub mod webseed;
 pub mod wire;
 
 /// Takes anything, and panics where a promise is broken.
@@ -35,6 +36,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("krpc", krpc::run),
     ("lsd", lsd::run),
     ("http", http::run),
+    ("webseed", webseed::run),
     ("trackers", trackers::run),
     ("dht", dht::run),
     ("exchange", exchange::run),

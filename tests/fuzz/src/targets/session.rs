@@ -8,11 +8,11 @@ use super::super::script::Script;
 use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
-use brooklet::base::{Bits, Duration, Padding, Time, Totals, limits};
+use brooklet::base::{Bits, Duration, Time, Totals, limits};
 use brooklet::mse::Encryption;
 use brooklet::peer::{EndReason, FrameLimits};
 use brooklet::session::{Config, Session};
-use brooklet::torrent::{Order, Source, Stay, Then, Us};
+use brooklet::torrent::{Files, Order, Source, Stay, Then, Us};
 use brooklet::tracker::{Families, Input};
 use brooklet::wire::{Handshake, Message};
 
@@ -107,7 +107,7 @@ fn world(script: &mut Script<'_>) -> World {
         info_hash: torrent.local.info_hash,
         size: torrent.geometry().size(),
         geometry: torrent.geometry(),
-        padding: Padding::default(),
+        files: Files::default(),
         hashes: torrent.hashes.clone(),
         wanted,
         download,
