@@ -1,5 +1,5 @@
-//! The names that are looked up: hosts of trackers and of web seeds, the peers that a user names, and
-//! nodes of the DHT.
+//! The names that are looked up: hosts of trackers and of web seeds, the peers that a user names,
+//! and nodes of the DHT.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
