@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use brooklet::io::disk::{ContentFiles, Pool};
 
+use crate::store::{Bench, request};
 use crate::support::content::noise;
 use crate::support::dir::Dir;
 use crate::{PIECE, torrent};
@@ -59,4 +60,23 @@ fn fifty_torrents_share_one_pool_of_handles() {
     assert_eq!(open_below(&below.join("49")), 0);
     drop(contents);
     assert!(pool.is_empty() && open_below(&below) == 0);
+}
+
+/// Nearly all torrents of a process lie in one folder.
+#[test]
+fn torrents_that_are_opened_have_their_folder_open_once() {
+    let dir = Dir::new();
+    let below = fs::canonicalize(&*dir).unwrap();
+    let content = dir.folder("content");
+    let torrent = torrent(&[("t/a", 200), ("t/b", 200)]);
+    let mut bench = Bench::new();
+    let opened: Vec<_> = (0..10)
+        .map(|number| {
+            bench.store.open(number, request(&content, &torrent));
+            bench.store.wait_opened().1.result.unwrap()
+        })
+        .collect();
+    assert_eq!((bench.store.pool().len(), open_below(&below)), (10, 1));
+    drop(opened);
+    assert_eq!((bench.store.pool().len(), open_below(&below)), (0, 0));
 }

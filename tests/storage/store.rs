@@ -25,13 +25,13 @@ const LONG: Duration = Duration::from_secs(60);
 const BUFFERS: usize = 4;
 
 /// A store, and the poll that it wakes.
-struct Bench {
+pub struct Bench {
     poll: mio::Poll,
-    store: Store,
+    pub store: Store,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub fn new() -> Bench {
         let poll = mio::Poll::new().unwrap();
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let store = Store::new(Arc::new(waker), BUFFERS, Pool::for_process());
@@ -407,7 +407,7 @@ fn nothing_may_be_written_while_the_resume_file_is_clean() {
     }
 }
 
-fn request(dir: &Path, torrent: &Arc<Metainfo>) -> Request {
+pub fn request(dir: &Path, torrent: &Arc<Metainfo>) -> Request {
     Request {
         metainfo: Arc::clone(torrent),
         dir: dir.to_path_buf(),

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -46,19 +46,9 @@ pub struct Handle {
     names: Box<str>,
     /// When its name was known to lead to it last.
     named: Mutex<Instant>,
-    /// The path of a folder without links on its way, once it was asked for.
-    real: Mutex<Option<PathBuf>>,
 }
 
 impl Handle {
-    /// The path of a folder without links on its way, which `find` finds out unless it
-    /// is known.
-    pub fn real_path(&self, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
-        let mut real = lock(&self.real);
-        *real = real.take().or_else(find);
-        real.clone()
-    }
-
     /// The names that lead to a folder from the root.
     pub fn names(&self) -> &str {
         &self.names
@@ -171,18 +161,17 @@ impl Share {
         Some(Arc::clone(handle))
     }
 
-    /// The folder `dir` of the content is to be opened, and is this one now. If another torrent has
-    /// it open, that serves for this one, too.
+    /// Uses the handle that another torrent has of `dir`, if `dir` still leads to that folder
+    /// (`identity`).
     pub fn join(&self, dir: &Path, identity: Identity) {
-        let mut open = lock(&self.pool.open);
+        let open = lock(&self.pool.open);
         let root = open.root.as_ref();
         let root = root.filter(|root| root.identity == identity && *root.dir == *dir);
-        let Some(handle) = root.and_then(|root| root.handle.upgrade()) else {
-            return;
-        };
-        open.uses += 1;
-        let entry = (open.uses, handle);
-        open.handles.insert((self.number, HandleKey::Root), entry);
+        let handle = root.and_then(|root| root.handle.upgrade());
+        drop(open);
+        if let Some(handle) = handle {
+            self.insert(HandleKey::Root, handle);
+        }
     }
 
     /// Keeps the folder of the content, which was opened.
@@ -217,16 +206,20 @@ impl Share {
             file,
             names: names.into(),
             named: Mutex::new(Instant::now()),
-            real: Mutex::new(None),
         });
+        self.insert(key, Arc::clone(&handle));
+        handle
+    }
+
+    fn insert(&self, key: HandleKey, handle: Arc<Handle>) {
         self.make_room();
         let mut open = lock(&self.pool.open);
         open.uses += 1;
-        let entry = (open.uses, Arc::clone(&handle));
+        let entry = (open.uses, handle);
         let before = open.handles.insert((self.number, key), entry);
+        // To close a file may take as long as a disk likes.
         drop(open);
         drop(before);
-        handle
     }
 
     /// Closes all of them; what is used again is opened again.
@@ -287,6 +280,20 @@ mod tests {
         );
         drop(shares);
         assert!(pool.is_empty());
+    }
+
+    #[test]
+    fn torrents_that_join_a_folder_keep_to_the_maximum() {
+        let pool = Pool::new(2);
+        let dir = Path::new("/dev");
+        let identity = Identity::of(&dir.metadata().unwrap());
+        let shares = [(); 5].map(|()| pool.share());
+        let first = shares[0].keep_root(dir, identity, File::open(dir).unwrap());
+        for share in &shares[1..] {
+            share.join(dir, identity);
+            assert!(pool.len() <= 2, "{}", pool.len());
+            assert!(Arc::ptr_eq(&first, &share.get(HandleKey::Root).unwrap()));
+        }
     }
 
     #[test]

@@ -181,10 +181,8 @@ impl Tree {
         // The system knows it of a folder that is open. Without that each name on the way is asked
         // for, as where the folder is removed or cannot be opened.
         let open = self.folder("", false).ok();
-        let told = open.and_then(|open| {
-            let number = open.as_raw_fd();
-            open.real_path(|| fs::read_link(format!("/proc/self/fd/{number}")).ok())
-        });
+        let told =
+            open.and_then(|open| fs::read_link(format!("/proc/self/fd/{}", open.as_raw_fd())).ok());
         told.filter(|path| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
             .or_else(|| fs::canonicalize(&self.dir).ok())
     }
@@ -393,4 +391,26 @@ fn assert_plain(name: &str) {
         paths::is_plain(name),
         "a name that may lead out of its folder"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Resume data name the folder, so it must be where the files lie now.
+    #[test]
+    fn the_real_path_is_where_the_folder_lies_now() {
+        let dir = std::env::temp_dir().join(format!("brooklet-tree-{}", std::process::id()));
+        let (before, after) = (dir.join("in/before"), dir.join("moved/before"));
+        fs::create_dir_all(&before).unwrap();
+        let mut tree = Tree::new(&before, &Pool::new(4));
+        let dir = fs::canonicalize(&dir).unwrap();
+        assert_eq!(tree.real_path(), Some(dir.join("in/before")));
+        fs::rename(dir.join("in"), dir.join("moved")).unwrap();
+        std::os::unix::fs::symlink("moved", dir.join("in")).unwrap();
+        assert_eq!(tree.real_path(), Some(dir.join("moved/before")));
+        fs::remove_dir(&after).unwrap();
+        assert_eq!(tree.real_path(), None, "it is deleted");
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
