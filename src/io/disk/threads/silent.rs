@@ -23,15 +23,15 @@ impl Silent {
     /// These do not answer.
     pub fn new(folders: Vec<PathBuf>, turns: u64) -> Silent {
         if folders.is_empty() {
-            return Silent::by_table("", folders, turns);
+            return Silent::by_table(b"", folders, turns);
         }
         // The system tells this without asking a disk.
-        let table = std::fs::read_to_string("/proc/self/mountinfo");
+        let table = std::fs::read("/proc/self/mountinfo");
         Silent::by_table(&table.unwrap_or_default(), folders, turns)
     }
 
     /// The same by the system's table of mounts.
-    fn by_table(table: &str, folders: Vec<PathBuf>, turns: u64) -> Silent {
+    fn by_table(table: &[u8], folders: Vec<PathBuf>, turns: u64) -> Silent {
         let mut silent = Silent {
             mounts: mounts(table),
             turns,
@@ -76,12 +76,13 @@ impl Silent {
 }
 
 /// Where file systems are mounted, by the table of the system.
-fn mounts(table: &str) -> Vec<PathBuf> {
-    let places = table.lines().filter_map(|line| line.split(' ').nth(4));
-    places.map(|it| unescaped(it.as_bytes()).into()).collect()
+fn mounts(table: &[u8]) -> Vec<PathBuf> {
+    let lines = table.split(|&byte| byte == b'\n');
+    let places = lines.filter_map(|line| line.split(|&byte| byte == b' ').nth(4));
+    places.map(|it| unescaped(it).into()).collect()
 }
 
-/// A path of the table, which has `\\NNN`, in octal digits, for spaces, tabs, line breaks and
+/// A path of the table, which has `\NNN`, in octal digits, for spaces, tabs, line breaks and
 /// backslashes.
 fn unescaped(mut path: &[u8]) -> OsString {
     let mut bytes = Vec::with_capacity(path.len());
@@ -105,13 +106,29 @@ mod tests {
     #[test]
     fn mounts_have_the_names_that_their_users_gave_them() {
         let table = "1 0 0:1 / /a\\040b\\011c\\012d\\134e\\9 rw - x x\n2 0 0:1 / /\u{e9} rw - x x";
+        let table = table.as_bytes();
         let names = ["/a b\tc\nd\\e\\9", "/\u{e9}"];
         assert_eq!(mounts(table), names.map(PathBuf::from));
     }
 
     #[test]
+    fn a_mount_whose_name_is_not_utf8_has_its_bound_and_hides_no_other() {
+        let table = b"22 1 8:1 / / rw - ext4 /dev/sda rw\n36 22 0:32 / /mnt/caf\xe9 rw - x x\n\
+                      37 22 0:33 / /mnt/b rw - x x\n";
+        for mount in [&b"/mnt/caf\xe9"[..], b"/mnt/b"] {
+            let below = |name: &str| {
+                let path = [mount, b"/", name.as_bytes()].concat();
+                PathBuf::from(OsString::from_vec(path))
+            };
+            let folders = (0..limits::OPENERS_EACH).map(|number| below(&number.to_string()));
+            let silent = Silent::by_table(table, folders.collect(), 1);
+            assert!(silent.has(&below("x")) && !silent.has(Path::new("/mnt/c/x")));
+        }
+    }
+
+    #[test]
     fn a_few_folders_of_a_mount_are_asked_and_those_elsewhere_always() {
-        let table = "22 1 8:1 / / rw - ext4 /dev/sda rw\n\
+        let table = b"22 1 8:1 / / rw - ext4 /dev/sda rw\n\
                      36 22 0:32 / /mnt/my\\040disk rw shared:1 - nfs4 host:/ rw\n";
         let silent = |count: usize| {
             let folders = (0..count).map(|it| PathBuf::from(format!("/mnt/my disk/{it}")));
