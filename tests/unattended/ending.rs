@@ -5,7 +5,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
+use brooklet::base::limits;
+
 use super::run::{Run, SOON, one, wait};
+use super::support::json::Json;
 use super::support::web::{Web, answer};
 
 /// Each is answered in one line, and the process ends as if nobody had asked.
@@ -80,4 +83,41 @@ fn a_process_that_is_still_starting_ends() {
     run.stop();
     run.start_again(&["--no-trackers"]);
     assert_eq!(run.torrents().len(), 2000, "none is lost");
+}
+
+/// A batch that comes with the signal is done in the last turns: what it changes is kept.
+#[test]
+fn a_batch_that_comes_with_the_signal_is_answered_and_kept() {
+    let mut run = Run::start();
+    let request = |id: usize| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"session_stats"}}"#);
+    // More than one turn takes.
+    let mut batch: Vec<String> = (0..2 * limits::CONTROL_CLIENTS).map(request).collect();
+    batch.push(String::from(
+        r#"{"jsonrpc":"2.0","id":"limit","method":"session_set","params":{"speed_limit_up_enabled":true,"speed_limit_up":77}}"#,
+    ));
+    let added = one("a", 1000, 1).write(&run.dir.join("a.torrent"), &[]);
+    batch.push(format!(
+        r#"{{"jsonrpc":"2.0","id":"add","method":"torrent_add","params":{{"filename":"{}"}}}}"#,
+        added.display()
+    ));
+    let mut client = run.client();
+    run.child.signal("STOP");
+    writeln!(client, "[{}]", batch.join(",")).unwrap();
+    run.child.signal("TERM");
+    run.child.signal("CONT");
+    let mut line = String::new();
+    BufReader::new(&client).read_line(&mut line).unwrap();
+    let answers = Json::parse(&line).unwrap();
+    let answers = answers.list();
+    assert_eq!(answers.len(), batch.len());
+    let limit = &answers[answers.len() - 2];
+    assert!(limit.find("result").is_some(), "{line}");
+    assert_eq!(
+        line.matches("the process is ending").count(),
+        1,
+        "the torrent is not added"
+    );
+    assert_eq!(run.child.code(SOON), 143);
+    run.start_again(&[]);
+    assert_eq!(run.limits(), [None, Some(77)]);
 }

@@ -73,13 +73,16 @@ fn leave(
     Some((asker, written.map(|()| added).map_err(failed)))
 }
 
-/// Writes the list if it is not on disk yet.
-pub fn keep_list(library: &mut Library) {
-    if let Some((path, text)) = library.records.last_words() {
-        let written = state::replace(&path, &text);
-        if let Err(error) = &written {
-            log::warn!("{error}");
-        }
-        drop(library.records.on_written(written, Time::default()));
-    }
+/// Writes the list if it is not on disk yet. A disk that has `refused` it at the end of the process
+/// is not asked again: that might last each time.
+pub fn keep_list(library: &mut Library, refused: &mut Option<DiskError>) {
+    let Some((path, text)) = library.records.last_words() else {
+        return;
+    };
+    let written = match refused.take() {
+        Some(error) => Err(error),
+        None => state::replace(&path, &text).inspect_err(|error| log::warn!("{error}")),
+    };
+    *refused = written.as_ref().err().cloned();
+    drop(library.records.on_written(written, Time::default()));
 }

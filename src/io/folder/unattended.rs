@@ -45,7 +45,7 @@ pub struct Unattended {
     loading: Loading,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
-    /// What is not on disk yet was written, as far as the disk takes it.
+    /// Whether `finish` has written the list, or the disk has refused it.
     finished: bool,
 }
 
@@ -188,11 +188,17 @@ impl Unattended {
         let mut answers = parting::finish(&mut self.library);
         self.refuse_adds(&mut answers);
         self.settle_all(answers, session);
-        parting::keep_list(&mut self.library);
+        let mut refused = None;
+        parting::keep_list(&mut self.library, &mut refused);
         self.finished = true;
+        self.tell_kept();
         for _ in 0..limits::LAST_TURNS {
-            self.tell_kept();
             self.control.turn(registry, session, &mut self.library, now);
+            let mut answers = Vec::new();
+            self.refuse_adds(&mut answers);
+            self.settle_all(answers, session);
+            parting::keep_list(&mut self.library, &mut refused);
+            self.tell_kept();
             if !self.control.is_pending() {
                 break;
             }
@@ -419,7 +425,7 @@ impl Drop for Unattended {
         }
         self.note_runs();
         parting::finish(&mut self.library);
-        parting::keep_list(&mut self.library);
+        parting::keep_list(&mut self.library, &mut None);
     }
 }
 
