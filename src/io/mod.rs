@@ -39,6 +39,7 @@ pub mod ending;
 mod parts;
 
 mod datagrams;
+mod gathered;
 
 pub mod reactor;
 

@@ -11,13 +11,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Poll, Token};
 
 use super::clock::Clock;
 use super::datagrams;
 use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
+use super::gathered::Gathered;
 use super::logging;
 use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Route, Stream, own, tcp};
 use super::nodes::Nodes;
@@ -26,15 +27,13 @@ use super::pending::Pending;
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
-use crate::base::{Duration, Time, TorrentKey, limits, sooner};
+use crate::base::{Time, TorrentKey, limits, sooner};
 use crate::peer::{EndReason, Peer};
 use crate::session::{self, Session, command, reopening, view};
 use crate::torrent::Effect;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
-/// Readiness events taken in one turn.
-pub(super) const EVENTS: usize = 512;
 
 /// Everything the loop owns.
 pub struct Reactor {
@@ -111,7 +110,7 @@ impl Reactor {
 
     /// Turns until the session is over and everything is saved.
     pub fn run(mut self, reporter: &mut Reporter<'_>) -> Ending {
-        let mut events = Events::with_capacity(EVENTS);
+        let mut events = Gathered::new();
         while !self.try_finish() {
             if let Err(error) = self.gather(&mut events) {
                 return Ending::Failed(format!("poll: {}", tcp::plain(&error)));
@@ -180,19 +179,18 @@ impl Reactor {
         })
     }
 
-    fn gather(&mut self, events: &mut Events) -> io::Result<()> {
-        let mut timeout = Some(Duration::ZERO);
-        if !self.busy {
-            if self.session.connections() == 0 && !self.store.opener().is_busy() {
-                self.outreach.await_answers();
-            }
-            let now = self.clock.now();
-            timeout = self.next_deadline(now).map(|at| at.since(now));
-        }
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            other => other,
-        }
+    fn gather(&mut self, events: &mut Gathered) -> io::Result<()> {
+        let now = self.clock.now();
+        let until = if self.busy {
+            Some(now)
+        } else {
+            self.next_deadline(now)
+        };
+        let steered = self.unattended.as_ref().is_some_and(Unattended::is_steered);
+        let waits = self.busy || steered || view::is_in_use(&self.session);
+        let waits = waits || self.store.opener().is_busy();
+        let more = |first: &_| !waits && self.outreach.expects_more(first);
+        events.wait(&mut self.poll, until.map(|at| at.since(now)), more)
     }
 
     fn next_deadline(&mut self, now: Time) -> Option<Time> {
@@ -205,14 +203,14 @@ impl Reactor {
         sooner(next, self.session.next_upload_at(now))
     }
 
-    fn observe(&mut self, events: &Events) {
+    fn observe(&mut self, events: &Gathered) {
         let now = self.clock.now();
         self.busy = false;
         while let Some((torrent, written)) = self.store.next_written() {
             self.take_written(torrent, written, now);
         }
         self.tell_written(now);
-        for event in events {
+        for event in events.iter() {
             match event.token() {
                 Token(n) if LISTENERS.contains(&n) => {
                     self.listeners.ready.push(n - LISTENERS.start)

@@ -5,8 +5,9 @@
 use std::io;
 
 use super::disk::{Blocks, Unsaved, Written};
+use super::gathered::EVENTS;
 use super::net::{PeerSocket, Stream, tcp};
-use super::reactor::{EVENTS, Reactor};
+use super::reactor::Reactor;
 use crate::base::{Block, PeerKey, SortedSet, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Peer};
 use crate::session::{Appetite, DiskLoad, sleep, view, web_seeds};

@@ -51,6 +51,12 @@ impl Queue {
         self.downloading.len() + before.take(self.most).count() >= self.most
     }
 
+    /// Whether no torrent downloads, and none is to.
+    pub fn is_empty(&self) -> bool {
+        let running = self.downloading.is_empty() && self.stalled.is_empty();
+        running && self.coming.is_empty() && self.waiting.len() == 0
+    }
+
     /// Takes note of what a torrent does now.
     pub fn note(&mut self, torrent: &Torrent) {
         let (key, number) = (torrent.key, torrent.life.number);

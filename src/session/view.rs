@@ -190,6 +190,11 @@ pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
     session.torrents.iter()
 }
 
+/// Whether peers are connected, or a torrent lacks pieces that it is to get.
+pub fn is_in_use(session: &Session) -> bool {
+    session.connections() > 0 || !session.torrents.queue.is_empty()
+}
+
 /// The peers of a torrent that are connected.
 pub fn peers(session: &Session, torrent: TorrentKey, now: Time) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use brooklet::base::limits;
 use brooklet::rpc::LISTED;
 
 use super::run::{Run, SOON, one, wait};
-use super::support::child::{Child, Stream, brooklet};
+use super::support::child::{Child, Stream, brooklet, command};
 use super::support::dir::Dir;
+use super::support::installed;
 use super::support::json::Json;
 
 /// A link to a torrent that nobody has.
@@ -234,4 +236,52 @@ fn it_is_shown_where_a_torrent_lies_why_it_is_paused_and_what_limits_it() {
         line,
         "3-7: no torrent has such a number: see brooklet status"
     );
+}
+
+/// Trackers that do not answer keep nobody waiting who steers the process: it takes no nap for
+/// them.
+#[test]
+fn nobody_waits_for_silent_trackers() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    // They take connections, and say nothing.
+    let trackers = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let (dir, mut announced) = (Dir::new(), Vec::new());
+    let state = dir.folder("run/torrents");
+    for (number, tracker) in trackers.iter().enumerate() {
+        let torrent = one(&format!("t{number}"), 1000, number as u64);
+        torrent.content.write(&dir.folder("run/downloads"));
+        let url = format!("http://{}/announce", tracker.local_addr().unwrap());
+        torrent.write(&state.join(format!("{}.torrent", torrent.hex())), &[&url]);
+    }
+    let naps = dir.join("naps");
+    let mut command = command(None, "strace");
+    // The process itself is the one that the test has begun. Its main thread is looked at.
+    command.args(["-D", "-e", "trace=clock_nanosleep,nanosleep", "-o"]);
+    command
+        .arg(&naps)
+        .args(["--", env!("CARGO_BIN_EXE_brooklet")]);
+    let child = Run::begin_by(command, &dir.join("run"), &["--no-dht"]);
+    let mut run = Run { dir, child };
+    for tracker in &trackers {
+        let (mut stream, _) = tracker.accept().unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+        announced.push(stream);
+    }
+    run.until(&["seeding"; 2]);
+    let taken = || {
+        fs::read_to_string(&naps)
+            .unwrap()
+            .matches("nanosleep(")
+            .count()
+    };
+    let before = taken();
+    for number in 2..10 {
+        let added = one(&format!("t{number}"), 1000, number).write(&run.dir.join("t.torrent"), &[]);
+        run.says(&["add", "--paused", added.to_str().unwrap()]);
+    }
+    assert_eq!(run.torrents().len(), 10);
+    assert_eq!(taken() - before, 0);
+    run.stop();
 }

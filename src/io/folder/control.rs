@@ -226,6 +226,11 @@ impl Control {
         }
     }
 
+    /// Whether a client is connected.
+    pub fn has_clients(&self) -> bool {
+        self.server.has_clients()
+    }
+
     /// Whether a client has gone since this was last asked.
     pub fn take_gone(&mut self) -> bool {
         self.server.take_gone()
@@ -324,9 +329,7 @@ struct Done {
 fn perform(commands: &[Command], session: &mut Session, now: Time) -> Done {
     let mut done = Done::default();
     for &command in commands {
-        let torrent = command
-            .torrent()
-            .and_then(|torrent| session.torrent(torrent));
+        let torrent = command.torrent().and_then(|it| session.torrent(it));
         let name = torrent.map(|it| (it.life.number, it.order.name.clone(), it.order.info_hash));
         match (command::perform(session, command, now), name) {
             (Err(Refused::Ending), Some((number, name, _))) => {

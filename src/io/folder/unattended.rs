@@ -399,6 +399,11 @@ impl Unattended {
         self.sleepers.turn(&self.library, store, session);
     }
 
+    /// Whether somebody is connected who steers the process.
+    pub fn is_steered(&self) -> bool {
+        self.control.has_clients()
+    }
+
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
         let asked = self.control.is_pending() && !self.loading.lasts();

@@ -170,7 +170,12 @@ impl Fetcher {
         }
     }
 
-    /// Whether several exchanges are under way.
+    /// Whether this is the token of one of its sockets.
+    pub fn has(&self, token: Token) -> bool {
+        self.tokens.contains(&token.0)
+    }
+
+    /// Whether several exchanges are under way, those included whose connections are being made.
     pub fn has_several(&self) -> bool {
         let mut all = self.connections.iter();
         all.nth(self.kept().count() + 1).is_some()

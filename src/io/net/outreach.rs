@@ -6,10 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::thread;
 
 use mio::event::Event;
-use mio::{Registry, Token, Waker};
+use mio::{Events, Registry, Token, Waker};
 
 use super::fetch::{Fetcher, Start, Step};
 use super::heard::{Hear, Heard};
@@ -19,7 +18,7 @@ use super::relay::{self, Relay};
 use super::route::Route;
 use super::stream::Target;
 use super::udp::{self, Received, Udp};
-use crate::base::{Duration, Time, limits, sooner};
+use crate::base::{Time, limits, sooner};
 use crate::tracker::{Action, Families, Input};
 use crate::utp::Datagrams;
 use crate::wire::lsd::Search;
@@ -55,9 +54,6 @@ struct Held {
     again: Time,
 }
 
-/// Answers of trackers that come within this time are taken in one turn where that delays nobody:
-/// each time that the process wakes up costs more than to read an answer.
-const TOGETHER: Duration = Duration::from_millis(2);
 /// Reads of one socket in one turn.
 const READS: usize = 16;
 
@@ -238,12 +234,13 @@ impl Outreach {
         std::mem::take(&mut self.new_network)
     }
 
-    /// Gives trackers a moment if several are being asked over HTTP, or one about several torrents.
-    /// Not to be called while somebody else waits.
-    pub fn await_answers(&self) {
-        if self.fetcher.has_several() {
-            thread::sleep(TOGETHER);
-        }
+    /// Whether more answers of trackers may come together with these events: all are of sockets to
+    /// trackers that are asked over HTTP, and several requests to such are under way. Not if
+    /// something else waits to be read or to be sent.
+    pub fn expects_more(&self, events: &Events) -> bool {
+        let asked = |event: &Event| self.fetcher.has(event.token());
+        let alone = !events.is_empty() && events.iter().all(asked);
+        alone && self.unread.is_empty() && self.held.is_none() && self.fetcher.has_several()
     }
 
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.

@@ -176,6 +176,11 @@ impl Server {
         client.is_none_or(|it| it.unsent() <= limits::CONTROL_SHORT && !self.is_full())
     }
 
+    /// Whether a client is connected.
+    pub fn has_clients(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
     /// Whether a client waits for an answer.
     pub fn has(&self, key: ClientKey) -> bool {
         self.client(key).is_some_and(|client| !client.has_hung_up)
