@@ -67,11 +67,7 @@ impl Pieces {
         rng: Rng,
     ) -> Pieces {
         let pieces = geometry.pieces();
-        let is_whole = hashes.is_empty();
-        debug_assert!(
-            is_whole || hashes.len() == pieces as usize,
-            "one for each piece"
-        );
+        debug_assert_eq!(hashes.len(), pieces as usize, "one for each piece");
         let (mut needed, mut rarity, mut size) = (Bits::new(pieces), Rarity::new(pieces), 0);
         for piece in wanted.ones().take_while(|&piece| piece < pieces) {
             needed.set(piece);
@@ -79,13 +75,25 @@ impl Pieces {
             size += u64::from(geometry.piece_size(piece));
         }
         Pieces {
-            geometry,
             hashes,
             sequential,
-            rng,
-            verified: Bits::new(pieces),
             needed,
             rarity,
+            wanted: size,
+            ..Pieces::bare(geometry, Bits::new(pieces), rng)
+        }
+    }
+
+    /// A table of which these pieces are verified and none is wanted.
+    fn bare(geometry: Geometry, verified: Bits, rng: Rng) -> Pieces {
+        Pieces {
+            geometry,
+            hashes: Vec::new(),
+            sequential: false,
+            rng,
+            verified,
+            needed: Bits::new(0),
+            rarity: Rarity::new(0),
             partial: PartialPieces::default(),
             sharing: Sharing::default(),
             suspects: Suspects::default(),
@@ -93,7 +101,7 @@ impl Pieces {
             last: LastBlock::default(),
             padding: Padding::default(),
             done: 0,
-            wanted: size,
+            wanted: 0,
             verified_bytes: 0,
             more_to_ask: false,
             retired: false,
@@ -105,9 +113,7 @@ impl Pieces {
     /// [`Pieces::new`], [`Pieces::with_padding`] and [`Pieces::restore`] make one piece at a time.
     pub fn whole(geometry: Geometry, wanted: &Bits, padding: Padding, rng: Rng) -> Pieces {
         let (pieces, size) = (geometry.pieces(), geometry.size());
-        let mut whole = Pieces::new(Geometry::UNKNOWN, Vec::new(), &Bits::new(1), false, rng);
-        whole.geometry = geometry;
-        whole.verified = Bits::full(pieces);
+        let mut whole = Pieces::bare(geometry, Bits::full(pieces), rng);
         whole.needed = Bits::new(pieces);
         whole.verified_bytes = size - padding.bytes_in(0..size);
         whole.padding = padding;
@@ -118,17 +124,15 @@ impl Pieces {
         };
         whole.done = whole.wanted;
         whole.retire();
+        debug_assert!(whole.retired);
         whole
     }
 
     /// Once every wanted piece is verified, frees what only a download needs: the hashes, and the
     /// order of rarity. So a torrent that is only uploaded takes little memory.
     pub fn retire(&mut self) {
-        if !self.retired
-            && self.is_complete()
-            && self.partial.len() == 0
-            && self.verdicts.is_empty()
-        {
+        let idle = self.partial.len() == 0 && self.verdicts.is_empty();
+        if idle && !self.retired && self.is_complete() {
             self.retired = true;
             self.hashes = Vec::new();
             self.rarity = Rarity::new(0);
