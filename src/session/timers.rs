@@ -86,3 +86,32 @@ impl Alarms {
         due.map(|(_, torrent)| torrent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_come_soonest_first_and_those_of_one_moment_by_key() {
+        let at = Time::from_micros;
+        let due = |alarms: &Alarms, now| alarms.due(at(now)).collect::<Vec<_>>();
+        let mut alarms = Alarms::default();
+        assert_eq!((alarms.first(), due(&alarms, 9)), (None, vec![]));
+        for (torrent, moment) in [(5, 3), (1, 7), (4, 3), (0, 5), (3, 3)] {
+            alarms.set(torrent, Some(at(moment)));
+        }
+        assert_eq!(alarms.first(), Some(at(3)));
+        assert_eq!(due(&alarms, 2), []);
+        assert_eq!(due(&alarms, 3), [3, 4, 5]);
+        assert_eq!(due(&alarms, 6), [3, 4, 5, 0]);
+        // Replaced by a later moment, by none, by a sooner one, and by the same.
+        alarms.set(3, Some(at(8)));
+        alarms.set(4, None);
+        alarms.set(1, Some(at(1)));
+        alarms.set(5, Some(at(3)));
+        assert_eq!(alarms.first(), Some(at(1)));
+        assert_eq!(due(&alarms, 9), [1, 5, 0, 3]);
+        (0..6).for_each(|torrent| alarms.set(torrent, None));
+        assert_eq!((alarms.first(), due(&alarms, 9)), (None, vec![]));
+    }
+}

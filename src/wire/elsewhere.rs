@@ -42,7 +42,6 @@ pub type Others = Vec<(Style, Box<str>)>;
 impl Metainfo {
     /// For each file on disk the other paths it may have. Empty for nearly every torrent.
     pub fn elsewhere(&self) -> BTreeMap<usize, Others> {
-        let mut elsewhere: BTreeMap<usize, Others> = BTreeMap::new();
         let alike = naming::clashes(&self.files, Matching::Libtorrent);
         let as_given = self.names.root.is_none() && self.names.files.is_empty();
         let ordinary = |file: &FileEntry| {
@@ -50,8 +49,14 @@ impl Metainfo {
             is_ordinary(root) && is_ordinary(below)
         };
         if !alike && as_given && self.files.iter().all(ordinary) {
-            return elsewhere;
+            return BTreeMap::new();
         }
+        self.in_styles(alike)
+    }
+
+    /// The same without a look at how ordinary all names are.
+    fn in_styles(&self, alike: bool) -> BTreeMap<usize, Others> {
+        let mut elsewhere: BTreeMap<usize, Others> = BTreeMap::new();
         for style in STYLES {
             for (index, path) in self.in_style(style, alike) {
                 elsewhere.entry(index).or_default().push((style, path));
@@ -225,6 +230,11 @@ mod tests {
     use crate::wire::bencode::{bytes, dict, int, list};
 
     fn torrent(name: &[u8], paths: &[&[&[u8]]]) -> Metainfo {
+        parsed(name, paths).unwrap()
+    }
+
+    /// The same; `None` if no torrent may have such names.
+    fn parsed(name: &[u8], paths: &[&[&[u8]]]) -> Option<Metainfo> {
         let file = |path: &&[&[u8]]| {
             let path = list(path.iter().map(|name| bytes(*name)));
             dict([("length", int(1)), ("path", path)])
@@ -235,7 +245,7 @@ mod tests {
             ("piece length", int(16_384)),
             ("pieces", bytes([7; 20])),
         ]);
-        Metainfo::parse(&dict([("info", info)])).unwrap()
+        Metainfo::parse(&dict([("info", info)])).ok()
     }
 
     /// The paths in this style, where they differ from those on disk.
@@ -256,6 +266,44 @@ mod tests {
     fn ordinary_names_are_nowhere_else() {
         let meta = torrent(b"t", &[&[b"a"], &[b"b", "é ä.txt".as_bytes()]]);
         assert_eq!(meta.elsewhere(), BTreeMap::new());
+    }
+
+    /// The short way for ordinary names and the long one say the same.
+    #[test]
+    fn plain_names_are_nowhere_else_by_either_way() {
+        let compare = |root: &[u8], names: &[&[u8]]| {
+            let paths: Vec<&[&[u8]]> = names.iter().map(std::slice::from_ref).collect();
+            let meta = parsed(root, &paths)?;
+            let alike = naming::clashes(&meta.files, Matching::Libtorrent);
+            let elsewhere = meta.elsewhere();
+            assert_eq!(elsewhere, meta.in_styles(alike), "{root:?} {names:?}");
+            Some(elsewhere.is_empty())
+        };
+        for byte in 0..=0x7f {
+            for name in [
+                &[byte][..],
+                &[b'x', byte],
+                &[byte, b'x'],
+                &[b'x', byte, b'y'],
+            ] {
+                let safe = byte.is_ascii_alphanumeric();
+                assert!(
+                    compare(b"t", &[name, b"other"]) == Some(true) || !safe,
+                    "{name:?}"
+                );
+                assert!(
+                    compare(name, &[b"other"]) == Some(true) || !safe,
+                    "{name:?}"
+                );
+            }
+        }
+        for length in CUT - 1..=CUT + 1 {
+            let name = "x".repeat(length);
+            assert_eq!(compare(b"t", &[name.as_bytes()]), Some(length <= CUT));
+            assert_eq!(compare(name.as_bytes(), &[b"other"]), Some(length <= CUT));
+        }
+        assert_eq!(compare(b"t", &[b"a", b"A"]), Some(false));
+        assert_eq!(compare(b"t", &[b"a", b"b"]), Some(true));
     }
 
     /// Right values: `file_path` of libtorrent 2.0.8.

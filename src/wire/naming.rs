@@ -13,7 +13,7 @@ use super::given::{Given, Names};
 use super::{fold, paths};
 use crate::base::limits;
 
-/// Files of which each is compared with each other.
+/// With fewer files than this, each is compared with each other.
 const FEW: usize = 16;
 /// Bytes that a number and its dot may take.
 const NUMBER: usize = 12;
@@ -43,12 +43,7 @@ impl Matching {
 
 /// Whether [`separate`] would change any path.
 pub(super) fn clashes(files: &[FileEntry], matching: Matching) -> bool {
-    if are_apart(files, matching) {
-        return false;
-    }
-    let mut places = Places::new(files, matching);
-    let mut on_disk = files.iter().filter(|file| file.kind == FileKind::File);
-    !on_disk.all(|file| places.take(&file.path))
+    !are_apart(files, matching) && !Places::have_room(files, matching)
 }
 
 /// Gives each file that lies on disk a path that no other file or folder has. Returns whether any
@@ -138,6 +133,13 @@ impl Places {
         places
     }
 
+    /// Whether each of these files has a place of its own.
+    fn have_room(files: &[FileEntry], matching: Matching) -> bool {
+        let mut places = Places::new(files, matching);
+        let mut on_disk = files.iter().filter(|file| file.kind == FileKind::File);
+        on_disk.all(|file| places.take(&file.path))
+    }
+
     /// All folders on the way to a file.
     fn add_folders(&mut self, path: &str) {
         let key = self.matching.key(path);
@@ -195,15 +197,23 @@ fn hash(path: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Rng;
 
-    fn named(paths: &[&str], made: &[usize], matching: Matching) -> Vec<String> {
-        let entry = |path: &&str| FileEntry {
+    fn entry(path: &str, on_disk: bool) -> FileEntry {
+        FileEntry {
             path: format!("t/{path}").into(),
             length: 1,
-            kind: FileKind::File,
+            kind: if on_disk {
+                FileKind::File
+            } else {
+                FileKind::Padding
+            },
             executable: false,
-        };
-        let mut files: Vec<FileEntry> = paths.iter().map(entry).collect();
+        }
+    }
+
+    fn named(paths: &[&str], made: &[usize], matching: Matching) -> Vec<String> {
+        let mut files: Vec<FileEntry> = paths.iter().map(|path| entry(path, true)).collect();
         let mut names = Names::default();
         for &index in made {
             names.files.insert(index, Given::default());
@@ -232,6 +242,36 @@ mod tests {
             exact(&["A", "a", "É", "e\u{301}"]),
             ["A", "a", "É", "e\u{301}"]
         );
+    }
+
+    /// The short way for few files and the long one say the same.
+    #[test]
+    fn few_files_are_told_apart_as_many_are() {
+        let mut rng = Rng::from_seed(1);
+        let names = ["a", "A", "b", "ab", "a.", "é", "É", "e\u{301}"];
+        let mut apart = 0;
+        for round in 0..20_000 {
+            let files: Vec<FileEntry> = (0..1 + rng.below(FEW as u64 - 1))
+                .map(|_| {
+                    let depth = 1 + rng.below(3);
+                    let mut name = |_| names[rng.below(names.len() as u64) as usize];
+                    let path: Vec<&str> = (0..depth).map(&mut name).collect();
+                    entry(&path.join("/"), rng.below(8) > 0)
+                })
+                .collect();
+            for matching in [Matching::Exact, Matching::Folded, Matching::Libtorrent] {
+                let found = are_apart(&files, matching);
+                let paths = || files.iter().map(|file| &*file.path).collect::<Vec<_>>();
+                let right = Places::have_room(&files, matching);
+                assert_eq!(found, right, "{round}: {matching:?} {:?}", paths());
+                apart += usize::from(found);
+            }
+        }
+        assert!(apart > 2_000 && apart < 58_000, "{apart}");
+        let many: Vec<FileEntry> = (0..FEW)
+            .map(|name| entry(&name.to_string(), true))
+            .collect();
+        assert!(are_apart(&many[1..], Matching::Exact) && !are_apart(&many, Matching::Exact));
     }
 
     #[test]

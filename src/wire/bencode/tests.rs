@@ -15,6 +15,34 @@ fn a_number_past_64_bits_is_refused_or_the_nearest_one() {
     assert!(decode_nearest(b"i01e").is_err() && decode_nearest(b"i-e").is_err());
 }
 
+/// One beyond each bound: of 64 bits with a sign, and of 64 bits without one.
+#[test]
+fn numbers_and_lengths_end_at_their_bounds() {
+    let largest = decode(b"i9223372036854775807e");
+    assert_eq!(largest, Ok((Value::Int(i64::MAX), &b""[..])));
+    let large = [
+        (&b"i9223372036854775808e"[..], i64::MAX),
+        (b"i-9223372036854775809e", i64::MIN),
+        (b"i18446744073709551615e", i64::MAX),
+        (b"i18446744073709551616e", i64::MAX),
+        (b"i-18446744073709551615e", i64::MIN),
+        (b"i-18446744073709551616e", i64::MIN),
+    ];
+    for (text, nearest) in large {
+        assert_eq!(refused(text), ("a number is too large", 0));
+        let nearest = (Value::Int(nearest), &b""[..]);
+        assert_eq!(decode_nearest(text), Ok(nearest), "{}", text.escape_ascii());
+    }
+    for text in [
+        &b"18446744073709551615:"[..],
+        b"18446744073709551616:",
+        b"18446744073709551615:spam",
+        b"18446744073709551616:spam",
+    ] {
+        assert_eq!(refused(text), ("a string is longer than the data", 0));
+    }
+}
+
 #[test]
 fn each_kind_of_value_is_read() {
     assert_eq!(decode(b"i-42e!"), Ok((Value::Int(-42), &b"!"[..])));
