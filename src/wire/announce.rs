@@ -46,7 +46,7 @@ pub struct Query {
     pub tracker_id: Option<Vec<u8>>,
 }
 
-/// Bytes of most queries at most.
+/// Most queries are shorter than this, in bytes.
 const USUAL_QUERY: usize = 320;
 
 /// A tracker's answer to an announce.

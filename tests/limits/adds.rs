@@ -15,17 +15,12 @@ use super::support::room::Room;
 use super::support::torrent::{Torrent, metainfo};
 use super::support::web::{Web, answer};
 
-/// Threads of a process that have this name.
-fn threads(child: &Child, wanted: &str) -> usize {
+/// Threads that write small files: those that have the name of such a thread.
+fn state_writers(child: &Child) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", child.pid())).unwrap();
     let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
     let names = tasks.flatten().filter_map(name);
-    names.filter(|name| name.trim() == wanted).count()
-}
-
-/// Threads that write small files.
-fn state_writers(child: &Child) -> usize {
-    threads(child, "state writer")
+    names.filter(|name| name.trim() == "state writer").count()
 }
 
 /// A batch that adds what has these names, paused or not.
@@ -104,8 +99,8 @@ fn writers(paused: bool) -> usize {
     if paused { 1 } else { limits::ADDS_AT_ONCE }
 }
 
-/// Each has a thread, which has its name a moment after it begins.
-fn all_wait(run: &Child, paused: bool) -> bool {
+/// Each file that is written has a thread, which has its name a moment after it begins.
+fn has_all_writers(run: &Child, paused: bool) -> bool {
     state_writers(run) == writers(paused)
 }
 
@@ -113,7 +108,7 @@ fn all_wait(run: &Child, paused: bool) -> bool {
 fn so_many_are_added_at_one_time() {
     let links: Vec<String> = (1..=limits::CONTROL_BATCH).map(link).collect();
     for paused in [false, true] {
-        stalled(&links, paused, |run| all_wait(run, paused));
+        stalled(&links, paused, |run| has_all_writers(run, paused));
     }
 }
 
@@ -132,6 +127,6 @@ fn of_those_that_are_fetched_no_more_are_added_at_one_time() {
         // Those that have come and are not taken keep others from being fetched.
         let asked = web.asked.lock().unwrap().len();
         assert!(asked <= most, "{asked} are fetched");
-        asked == most && all_wait(run, false)
+        asked == most && has_all_writers(run, false)
     });
 }

@@ -59,7 +59,7 @@ impl Elsewhere {
         elsewhere
     }
 
-    /// The bytes of no file, in this folder, which is not looked at.
+    /// Nothing is kept in this folder. It is not read.
     pub fn nothing(dir: &Path, geometry: Geometry) -> Elsewhere {
         Elsewhere {
             dir: dir.to_path_buf(),

@@ -353,7 +353,8 @@ fn admit(
         strangers = survey.strangers(disk, known);
     }
     let wanted = disk.layout().select(chosen.iter().copied()).pieces;
-    // What is whole has no file whose place is barred: the folder for their bytes is not there.
+    // What is whole needs no bytes elsewhere. What an earlier run has left of them is not looked
+    // for, which would take a call for each torrent: nobody reads it, and `remove` deletes it.
     let earlier = if request.selection.is_none() && known.trusted.all() {
         Elsewhere::nothing(parts, metainfo.geometry)
     } else {

@@ -27,8 +27,8 @@ impl Waiting {
     /// Says once which disk does not answer. To be called at least every [`LOOK`] while it may be
     /// asked.
     pub fn look_after(&self) {
-        let mut asks = self.lock();
-        if let Some((path, _)) = asks.take_if(|(_, since)| since.elapsed() >= SILENCE) {
+        let silent = self.lock().take_if(|(_, since)| since.elapsed() >= SILENCE);
+        if let Some((path, _)) = silent {
             tell(&path);
         }
     }
