@@ -197,12 +197,10 @@ impl Reactor {
 
     /// Whether a socket still waits: until its torrent is awake, or until the disk has caught up.
     fn awaits_disk(&self, key: PeerKey) -> bool {
+        let full = self.disk_load(key).full;
         match self.session.peer(key) {
-            Some(_) => self.disk_load(key).full,
-            None => {
-                let web = self.disk_load(key).full || web_seeds::is_limited(&self.session, key);
-                web || sleep::waits(&self.session, key)
-            }
+            Some(_) => full,
+            None => web_seeds::waits(&self.session, key, full) || sleep::waits(&self.session, key),
         }
     }
 

@@ -196,10 +196,10 @@ pub(super) fn receive<'a>(
     None
 }
 
-/// Whether a web seed is not to be read since a limit does not allow it.
-pub fn is_limited(session: &Session, key: PeerKey) -> bool {
+/// Whether a web seed is not to be read, since a limit does not allow it or the disk is `behind`.
+pub fn waits(session: &Session, key: PeerKey, behind: bool) -> bool {
     let pull = session.slots.get(key).and_then(Slot::web);
-    pull.is_some_and(|pull| pull.turn.limited && pull.turn.allowance == 0)
+    pull.is_some_and(|pull| behind || pull.turn.limited && pull.turn.allowance == 0)
 }
 
 /// It is not read for a while, or read again.
