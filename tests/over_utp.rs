@@ -74,7 +74,7 @@ impl Peer {
                 let (_, body) = Packet::read(&buffer[..len]).unwrap();
                 self.packets
                     .extend((!body.content.is_empty()).then_some(body.content.len()));
-                self.utp.receive(from, &buffer[..len], true, self.now());
+                self.utp.receive(from, &buffer[..len], || true, self.now());
             }
             while let Some(event) = self.utp.next_event() {
                 match event {

@@ -67,8 +67,8 @@ pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now:
     }
 }
 
-/// Hands a packet to its connection over uTP. Nobody may call while no torrent wants peers, nor
-/// from an address that would be refused over TCP.
+/// Hands a packet to its connection over uTP. Nobody may call while no torrent is among
+/// peers or being checked, nor from an address that would be refused over TCP.
 ///
 /// Where uTP is switched off a call is refused, and nothing else answered: some clients
 /// (Transmission 4.1: after 21.7 s) turn to TCP late unless they are refused.
@@ -76,15 +76,15 @@ fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Time) 
     if from.port() == 0 || Reach::of(from.ip()) == Reach::Nowhere {
         return;
     }
-    let welcome =
-        session.torrents.iter().any(|it| it.life.is_among_peers()) && !session.bans.covers(from);
+    let (torrents, bans) = (&session.torrents, &session.bans);
+    let welcome = || torrents.expect_peers() && !bans.covers(from);
     if let Some(utp) = &mut session.utp {
         return utp.receive(from, bytes, welcome, now);
     }
     let Ok(packet) = Packet::parse(bytes) else {
         return;
     };
-    if welcome && packet.kind == Kind::Syn && session.refusals.enter(now) {
+    if packet.kind == Kind::Syn && welcome() && session.refusals.enter(now) {
         let mut bytes = Vec::new();
         packet.refusal(now.as_micros() as u32).encode(&mut bytes);
         session

@@ -28,7 +28,9 @@ pub fn next(session: &mut Session, now: Time) -> Option<Stream> {
             Event::Accepted(call, from) => match session.handle_accepted(from, now) {
                 Some(key) => Some(accepted(session, key, call, now)),
                 None => {
-                    close(session, Some(call), Reason::Full, now);
+                    if let Some(utp) = &mut session.utp {
+                        utp.turn_away(call, now);
+                    }
                     None
                 }
             },

@@ -120,6 +120,10 @@ impl Congestion {
             }
         }
         self.window = self.window.clamp(least, limits::UTP_UNSENT as f64);
+        if queueing > ENOUGH && self.next_drain.is_none() && matches!(self.drain, Drain::None) {
+            // Slow start was ended by a loss, before it met the queue.
+            self.next_drain = Some(now + trip * 2);
+        }
         let due = self.next_drain.is_some_and(|at| at <= now);
         if due && queueing > ENOUGH / 2.0 && self.window > 2.0 * least {
             self.next_drain = None;
@@ -156,7 +160,12 @@ impl Congestion {
 
     /// Nothing was acknowledged for too long: all that was under way is taken for lost.
     pub(super) fn on_silence(&mut self, packet: usize, now: Time) {
-        self.threshold = (self.window / 2.0).max(LEAST * packet as f64);
+        let was = match self.drain {
+            Drain::None => self.window,
+            // It is small for the queue to be emptied, or is being restored.
+            _ => self.threshold,
+        };
+        self.threshold = (was / 2.0).max(LEAST * packet as f64);
         self.window = packet as f64;
         self.reduced = Some(now);
         self.drain = Drain::None;
@@ -289,6 +298,24 @@ mod tests {
             }
             assert_eq!(congestion.ours.queueing() > 0, queueing == 1);
         }
+    }
+
+    /// A loss has ended slow start before packets queued: the queue that builds up is emptied, too.
+    #[test]
+    fn the_queue_is_emptied_after_an_early_loss() {
+        let mut congestion = Congestion::new(PACKET);
+        for millis in 0..4 {
+            round(&mut congestion, 0, at(millis * 50));
+        }
+        congestion.on_lost(TRIP, PACKET, at(200));
+        for millis in 5..8 {
+            round(&mut congestion, 90, at(millis * 50));
+        }
+        assert_eq!(congestion.window(), 2 * PACKET);
+        // Silence meanwhile: half of what it was before comes back soon.
+        let before = congestion.threshold;
+        congestion.on_silence(PACKET, at(401));
+        assert_eq!(congestion.threshold, before / 2.0);
     }
 
     #[test]

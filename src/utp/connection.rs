@@ -121,6 +121,8 @@ pub(super) struct Notes {
     pub counted: usize,
     /// The number of the call by which the other end began it.
     pub call: Option<u16>,
+    /// The other end has acknowledged a packet of ours: it is where it says.
+    pub proven: bool,
     /// Why it is over.
     pub gone: Option<Gone>,
 }
@@ -201,8 +203,9 @@ impl Connection {
             Kind::Data | Kind::Fin if calling => return,
             Kind::Data | Kind::Fin | Kind::State => {}
         }
-        let same_room = self.window == packet.window as usize;
-        let bare = packet.kind == Kind::State && same_room;
+        // More room is news of its own; less of it means that something came.
+        let more_room = packet.window as usize > self.window;
+        let bare = packet.kind == Kind::State && !more_room;
         let Some(acked) = self.sender.on_ack(packet.ack, body.sack, bare, now) else {
             return;
         };
@@ -234,6 +237,7 @@ impl Connection {
             self.trips.add(trip);
         }
         if acked.any {
+            self.notes.proven = true;
             self.trips.on_heard();
             self.since = now;
             let trip = self.trips.mean();

@@ -100,7 +100,7 @@ impl Connection {
             .sender
             .next_lost()
             .unwrap_or(self.sender.unsent().min(largest));
-        waits > 0 && self.sender.flying() + waits > self.congestion.window()
+        waits > 0 && self.sender.in_network() + waits > self.congestion.window()
     }
 
     fn next(&self, now: Time) -> Option<Next> {
@@ -120,10 +120,11 @@ impl Connection {
 
     /// A packet with content, if there may be one now.
     fn next_content(&self, now: Time) -> Option<Next> {
-        let flying = self.sender.flying();
+        let flying = self.sender.in_network();
         let window = self.congestion.window();
         if let Some(len) = self.sender.next_lost() {
-            let may = flying == 0 || flying + len <= window;
+            // The first one after a loss is sent at once, as TCP does (RFC 6675).
+            let may = flying == 0 || flying + len <= window || self.sender.hurries();
             return may.then_some(Next::Again);
         }
         let unsent = self.sender.unsent_together();
@@ -138,6 +139,7 @@ impl Connection {
         if flying + len > window && flying > 0 {
             return None;
         }
+        let flying = self.sender.flying();
         if flying + len > self.window {
             // What it takes may be less than a packet; then it is sent that much once all else has
             // come.

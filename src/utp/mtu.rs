@@ -51,6 +51,7 @@ impl Mtu {
     pub(super) fn next(&self, now: Time) -> Option<usize> {
         let again = |done| now.since(done) >= limits::UTP_PROBE_AGAIN;
         match (self.trying, self.done) {
+            _ if self.floor >= self.most => None,
             (Some(_), _) => None,
             (None, Some(done)) => (self.floor < self.most && again(done)).then_some(self.most),
             // Most paths take the largest.
@@ -136,20 +137,24 @@ mod tests {
 
     #[test]
     fn a_size_that_cannot_be_sent_is_tried_once() {
-        let mut mtu = Mtu::to("2001:db8::1".parse().unwrap());
-        let most = limits::UTP_DATAGRAM_MOST_V6;
+        let mtu = Mtu::to("2001:db8::1".parse().unwrap());
         assert_eq!(mtu.known(), limits::UTP_DATAGRAM_LEAST_V6);
+        assert_eq!(limits::UTP_DATAGRAM_MOST_V6, limits::UTP_DATAGRAM_LEAST_V6);
+        assert_eq!(mtu.next(Time::default()), None);
+        let mut mtu = Mtu::to("192.0.2.1".parse().unwrap());
+        let most = limits::UTP_DATAGRAM_MOST;
+        assert_eq!(mtu.known(), limits::UTP_DATAGRAM_LEAST);
         assert_eq!(mtu.next(Time::default()), Some(most));
         mtu.on_tried(most);
         mtu.on_lost(true, Time::default());
-        assert_eq!(mtu.next(Time::default()), Some(1341));
+        assert_eq!(mtu.next(Time::default()), Some(1009));
         // One lost packet is no proof; so many are.
         for _ in 0..limits::UTP_PROBES {
-            assert_eq!(mtu.next(Time::default()), Some(1341));
-            mtu.on_tried(1341);
+            assert_eq!(mtu.next(Time::default()), Some(1009));
+            mtu.on_tried(1009);
             mtu.on_lost(false, Time::default());
         }
-        assert!(mtu.next(Time::default()).is_some_and(|size| size < 1341));
+        assert!(mtu.next(Time::default()).is_some_and(|size| size < 1009));
     }
 
     #[test]

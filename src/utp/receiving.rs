@@ -81,7 +81,9 @@ impl Receiver {
         }
         let early = ahead as usize - 1;
         let cost = content.len() + if early > 0 { limits::UTP_EARLY_COST } else { 0 };
-        let full = !self.deaf && self.bytes() + cost > most;
+        // Without the missing packet nothing can be read, and so no memory be freed.
+        let needed = early == 0 && self.ready.is_empty();
+        let full = !self.deaf && !needed && self.bytes() + cost > most;
         if full || early > limits::UTP_EARLY {
             return Came::Useless;
         }
@@ -225,6 +227,20 @@ mod tests {
         assert_eq!(receiver.take(2, &[0; 600], false, 1000), Came::Useless);
         receiver.read(&mut [0; 600]);
         assert_eq!(receiver.take(2, &[0; 600], false, 1000), Came::Next);
+    }
+
+    /// Early packets have taken all the memory, which has become less since: the missing one is
+    /// taken, or nothing could ever be read.
+    #[test]
+    fn the_missing_packet_is_taken_in_any_case() {
+        let mut receiver = Receiver::new(0);
+        for number in 2..10 {
+            receiver.take(number, &[7; 600], false, MOST);
+        }
+        assert_eq!(receiver.take(1, &[7; 600], false, 1_000), Came::Odd);
+        assert_eq!(receiver.ack(), 9);
+        // While there is something to read, no more than that.
+        assert_eq!(receiver.take(10, &[7; 600], false, 1_000), Came::Useless);
     }
 
     #[test]

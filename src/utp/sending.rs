@@ -25,14 +25,25 @@ pub(super) struct Sender {
     flying: usize,
     /// Packets that are to be sent again.
     lost: usize,
+    /// Packets of which it was heard that they got there.
+    named: u64,
     /// How often anything was sent.
     turn: u64,
     /// The last turns that got there, the latest first.
     arrived: [u64; limits::UTP_REORDERED],
     /// By how many turns packets were overtaken that got there all the same.
     overtaken: u64,
+    /// The shortest time until a packet was acknowledged that was sent once.
+    quickest: Duration,
+    /// Packets that got there since any was overtaken.
+    orderly: u32,
     /// Acknowledgements that said nothing new.
     repeats: usize,
+    /// Packets that got there and were not named: each acknowledgement is for one that came, and an
+    /// extension of usual length names but 32 of them.
+    unnamed: usize,
+    /// A packet was lost, and none sent again since.
+    hurry: bool,
     end: End,
 }
 
@@ -47,7 +58,11 @@ struct Sent {
     /// It was made longer, to find out what the path takes.
     padded: bool,
     is_last: bool,
+    /// An acknowledgement named later ones and not this one.
+    passed: bool,
     turn: u64,
+    /// That of the first time.
+    begun: u64,
     sent: Time,
 }
 
@@ -108,10 +123,15 @@ impl Sender {
             first: number,
             flying: 0,
             lost: 0,
+            named: 0,
             turn: 0,
             arrived: [0; limits::UTP_REORDERED],
             overtaken: 0,
+            quickest: Duration::MAX,
+            orderly: 0,
             repeats: 0,
+            unnamed: 0,
+            hurry: false,
             end: End::Open,
         }
     }
@@ -129,6 +149,19 @@ impl Sender {
     /// Bytes under way.
     pub(super) fn flying(&self) -> usize {
         self.flying
+    }
+
+    /// Bytes under way that did not get there, as far as is known: less than [`Sender::flying`] by
+    /// those that got there and were not named.
+    pub(super) fn in_network(&self) -> usize {
+        let waiting = self.packets.len().max(1);
+        let bytes = (self.cut - self.base) as usize;
+        self.flying.saturating_sub(self.unnamed * bytes / waiting)
+    }
+
+    /// Whether the next lost packet is sent again whatever the window is.
+    pub(super) fn hurries(&self) -> bool {
+        self.hurry
     }
 
     /// Bytes that were not sent.
@@ -182,7 +215,9 @@ impl Sender {
     pub(super) fn resend(&mut self, now: Time) -> Option<Piece> {
         let place = self.packets.iter().position(|it| it.state == State::Lost)?;
         self.turn += 1;
+        self.hurry = false;
         let sent = &mut self.packets[place];
+        sent.passed = false;
         (sent.state, sent.once, sent.padded) = (State::Flying, false, false);
         (sent.turn, sent.sent) = (self.turn, now);
         self.lost -= 1;
@@ -221,7 +256,9 @@ impl Sender {
             once: true,
             padded,
             is_last: piece.is_last,
+            passed: false,
             turn: self.turn,
+            begun: self.turn,
             sent: now,
         });
         self.cut += len as u64;
@@ -253,9 +290,13 @@ impl Sender {
         if through < 0 {
             return Some(acked);
         }
-        let mut latest = 0;
+        let (mut latest, mut again) = (0, 0);
+        let before = self.named;
         for _ in 0..through {
             if let Some(sent) = self.packets.pop_front() {
+                if !sent.once {
+                    again = sent.turn;
+                }
                 self.note(sent, &mut acked, &mut latest, now);
                 self.first = self.first.wrapping_add(1);
             }
@@ -282,14 +323,29 @@ impl Sender {
             }
         }
         self.find_lost(last, &mut acked);
+        if sack.is_empty() && self.packets.front().is_some_and(|it| it.turn < again) {
+            // Of those sent before the packet that was sent again this one did not come either,
+            // and a receiver that names none says so only now (RFC 6582).
+            self.lose(0, &mut acked);
+        }
+        let news = (self.named - before) as usize;
+        self.unnamed = (self.unnamed + usize::from(news == 0 && bare)).saturating_sub(news);
+        if self.packets.is_empty() {
+            self.unnamed = 0;
+        }
         if through > 0 || acked.any {
             self.repeats = 0;
         } else if bare && sack.is_empty() && self.flying > 0 {
             self.repeats += 1;
+            if let Some(first) = self.packets.front_mut() {
+                first.passed = true;
+            }
             if self.repeats == limits::UTP_REORDERED {
                 self.lose(0, &mut acked);
             }
         }
+        // Where packets come late it may still come.
+        self.hurry |= acked.lost && self.overtaken <= limits::UTP_REORDERED as u64;
         Some(acked)
     }
 
@@ -301,6 +357,7 @@ impl Sender {
             State::Lost => self.lost -= 1,
         }
         acked.any = true;
+        self.named += 1;
         acked.bytes += usize::from(sent.len);
         if sent.padded {
             acked.padded = Some(true);
@@ -309,10 +366,23 @@ impl Sender {
             *latest = sent.turn;
             acked.trip = Some(now.since(sent.sent));
         }
-        if sent.once && sent.turn < self.arrived[0] {
-            let overtaken = self.arrived[0] - sent.turn + 1;
+        if sent.once {
+            self.quickest = self.quickest.min(now.since(sent.sent));
+        }
+        // What comes sooner after it was sent again than any round trip took was late, not lost.
+        let late = !sent.once && now.since(sent.sent) < self.quickest;
+        let passed = sent.once && (sent.passed || sent.state == State::Lost);
+        if (late || passed) && sent.begun < self.arrived[0] {
+            let overtaken = self.arrived[0] - sent.begun + 1;
             let most = limits::UTP_REORDERED_MOST;
             self.overtaken = self.overtaken.max(overtaken).min(most);
+            self.orderly = 0;
+        } else {
+            self.orderly += 1;
+            if self.orderly == limits::UTP_REORDERED_FOR {
+                self.orderly = 0;
+                self.overtaken = self.overtaken * 3 / 4;
+            }
         }
         let place = self.arrived.iter().position(|&turn| turn < sent.turn);
         if let Some(place) = place {
@@ -327,7 +397,8 @@ impl Sender {
         let limit = self.arrived[limits::UTP_REORDERED - 1];
         let limit = limit.min(self.arrived[0].saturating_sub(overtaken));
         for place in 0..last {
-            let sent = &self.packets[place];
+            let sent = &mut self.packets[place];
+            sent.passed = true;
             if sent.state == State::Flying && sent.turn < limit {
                 self.lose(place, acked);
             }
@@ -365,7 +436,7 @@ impl Sender {
         for place in 0..self.packets.len() {
             self.lose(place, &mut acked);
         }
-        self.repeats = 0;
+        (self.repeats, self.unnamed, self.hurry) = (0, 0, false);
         acked.padded.is_some() && !acked.lost
     }
 }

@@ -1,5 +1,7 @@
 //! Packets that belong to no connection: calls, and what is left of connections that are forgotten.
-//! Each answer is no longer than what it answers, and there are few in a second.
+//! Each answer is no longer than what it answers, and their number in a second is bounded: calls
+//! and refusals apart, so that neither keeps the other from being answered. What ends a connection
+//! of our own is not counted.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -81,7 +83,11 @@ impl Strays {
             seq: self.cookies.make(from, call.connection, call.seq, now),
             ack: call.seq,
         };
-        self.push(from, answer, now);
+        self.begin(now);
+        self.answered += 1;
+        if self.answered <= limits::UTP_ANSWERS {
+            self.answers.push_back((from, answer));
+        }
     }
 
     /// Says that there is no such connection. An acknowledgement is not answered: it needs nothing.
@@ -92,11 +98,12 @@ impl Strays {
         self.begin(now);
         self.refused += 1;
         if self.refused <= limits::UTP_STRAYS {
-            self.push(from, packet.refusal(now.as_micros() as u32), now);
+            let refusal = packet.refusal(now.as_micros() as u32);
+            self.answers.push_back((from, refusal));
         }
     }
 
-    /// Ends a connection that we called for and need no more.
+    /// Ends a connection of ours that is needed no more.
     pub(super) fn hang_up(&mut self, to: SocketAddr, connection: u16, now: Time) {
         let reset = Packet {
             kind: Kind::Reset,
@@ -107,15 +114,7 @@ impl Strays {
             seq: 0,
             ack: 0,
         };
-        self.push(to, reset, now);
-    }
-
-    fn push(&mut self, to: SocketAddr, packet: Packet, now: Time) {
-        self.begin(now);
-        self.answered += 1;
-        if self.answered <= limits::UTP_ANSWERS {
-            self.answers.push_back((to, packet));
-        }
+        self.answers.push_back((to, reset));
     }
 
     fn begin(&mut self, now: Time) {

@@ -62,6 +62,8 @@ pub struct Utp {
     share: usize,
     /// Bytes that they take.
     used: usize,
+    /// Connections that peers began and that have acknowledged no packet of ours.
+    unproven: usize,
 }
 
 impl Utp {
@@ -80,6 +82,7 @@ impl Utp {
             memory,
             share,
             used: 0,
+            unproven: 0,
         }
     }
 
@@ -126,8 +129,15 @@ impl Utp {
         }
     }
 
-    /// Takes a datagram that came from this address. `welcome`: a peer there may call.
-    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], welcome: bool, now: Time) {
+    /// Takes a datagram that came from this address. `welcome`: whether a peer there may call,
+    /// which is asked only if the packet belongs to no connection.
+    pub fn receive(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+        welcome: impl FnOnce() -> bool,
+        now: Time,
+    ) {
         let Ok((packet, body)) = Packet::read(datagram) else {
             return;
         };
@@ -139,9 +149,8 @@ impl Utp {
         let key = match known {
             Some(key) => key,
             None => match self.strays.admits(from, &packet, now) {
-                Some((call, cookie))
-                    if welcome && self.connections.len() < limits::UTP_CONNECTIONS =>
-                {
+                Some((call, cookie)) if self.has_place() && welcome() => {
+                    self.unproven += 1;
                     let id = packet.connection.wrapping_sub(1);
                     let connection = Connection::accept(from, id, call, cookie, now);
                     let key = self.insert(connection, now);
@@ -154,7 +163,11 @@ impl Utp {
         let most = self.most(key).min(limits::UTP_WINDOW);
         let connection = &mut self.connections[key];
         let calling = matches!(connection.state, State::Calling(..));
+        let proven = connection.notes.proven;
         connection.receive(&packet, body, most, now);
+        if connection.notes.proven && !proven && connection.notes.call.is_some() {
+            self.unproven -= 1;
+        }
         if calling && connection.state == State::Open {
             let owner = connection.owner;
             self.events
@@ -163,11 +176,23 @@ impl Utp {
         self.settle(key, now);
     }
 
-    fn on_call(&mut self, from: SocketAddr, packet: &Packet, welcome: bool, now: Time) {
+    /// Whether a peer may begin one more connection.
+    fn has_place(&self) -> bool {
+        self.connections.len() < limits::UTP_CONNECTIONS - limits::UTP_OWN
+            && self.unproven < limits::UTP_UNPROVEN
+    }
+
+    fn on_call(
+        &mut self,
+        from: SocketAddr,
+        packet: &Packet,
+        welcome: impl FnOnce() -> bool,
+        now: Time,
+    ) {
         let known = self
             .named
             .contains_key(&(from, packet.connection.wrapping_add(1)));
-        if welcome && !known {
+        if !known && welcome() {
             self.strays.answer(from, packet, now);
         }
     }
@@ -236,6 +261,14 @@ impl Utp {
     pub fn end_packet(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.sender.end_packet();
+        }
+    }
+
+    /// Refuses a connection that a peer began, and forgets it at once.
+    pub fn turn_away(&mut self, key: Key, now: Time) {
+        if let Some(connection) = self.connections.get(key) {
+            self.strays.hang_up(connection.to, connection.send_id, now);
+            self.forget(key, now);
         }
     }
 
@@ -384,6 +417,14 @@ impl Utp {
             self.timers.remove(&(at, key));
         }
         self.used -= connection.notes.counted;
+        if connection.notes.call.is_some() && !connection.notes.proven {
+            self.unproven -= 1;
+        }
+        if connection.owner.is_none() {
+            // Its key may be another's before the event is told.
+            let stale = |event: &Event| matches!(event, Event::Accepted(of, _) if *of == key);
+            self.events.retain(|event| !stale(event));
+        }
         if let (Some(owner), Some(gone)) = (connection.owner, connection.notes.gone) {
             self.events.push_back(Event::Gone(owner, key, gone));
         }

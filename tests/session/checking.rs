@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Block, limits};
 use brooklet::peer::incoming::Failed;
+use brooklet::session::datagrams;
 use brooklet::torrent::{Report, Stay};
+use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::encode;
@@ -36,6 +38,28 @@ fn checked(bench: &Bench) -> Option<(u32, u64)> {
         Report::Checked { have, missing, .. } => Some((*have, *missing)),
         _ => None,
     })
+}
+
+/// A peer that calls over uTP meanwhile hears of it, as one over TCP does.
+#[test]
+fn a_call_over_utp_is_answered_meanwhile() {
+    let mut bench = unchecked(&[0]);
+    let caller = SocketAddr::from(([192, 0, 2, 1], 50_001));
+    let call = Packet {
+        kind: Kind::Syn,
+        connection: 7,
+        timestamp: 1,
+        difference: 0,
+        window: 0,
+        seq: 9,
+        ack: 0,
+    };
+    let mut bytes = Vec::new();
+    call.encode(&mut bytes);
+    datagrams::handle(&mut bench.session, caller, &bytes, bench.now);
+    assert!(bench.progress().checking.is_some());
+    bench.turn();
+    assert_eq!(bench.datagrams.len(), 1, "uTP is off, so it is refused");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use brooklet::session::streams::{self, Stream};
 use brooklet::torrent::{Report, Transport};
 use brooklet::utp::{Event, Reason, Utp};
 use brooklet::wire::extended::exchange::UTP;
+use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::exchange;
 use crate::session::Bench;
@@ -43,7 +44,7 @@ impl Pair {
             for bytes in out.chunks(datagrams.each) {
                 count += 1;
                 if arrive {
-                    self.peer.receive(self.ours, bytes, true, now);
+                    self.peer.receive(self.ours, bytes, || true, now);
                 }
             }
         }
@@ -210,6 +211,59 @@ fn a_peer_that_is_not_taken_is_told() {
     let events: Vec<Event> = std::iter::from_fn(|| pair.peer.next_event()).collect();
     let gone = |event: &Event| matches!(event, Event::Gone(..));
     assert!(events.iter().any(gone), "{events:?}");
+}
+
+/// A peer calls, sends and resets in one burst, and the place of its connection is another's when we
+/// come to it: that one stays.
+#[test]
+fn a_caller_that_is_gone_at_once_leaves_nothing_behind() {
+    let mut pair = Pair::new();
+    pair.bench.turn();
+    let now: Time = pair.bench.now;
+    let call = pair.peer.connect(pair.ours, 0, now).unwrap();
+    let mut out = Vec::new();
+    pair.peer.transmit(&mut out, now);
+    let connection = Packet::parse(&out).unwrap().connection;
+    datagrams::handle(&mut pair.bench.session, pair.addr, &out, now);
+    pair.sends(true);
+    pair.peer.write(call, b"\x13BitTorrent protocol", now);
+    pair.answers();
+    out.clear();
+    let reset = Packet {
+        kind: Kind::Reset,
+        connection,
+        timestamp: 0,
+        difference: 0,
+        window: 0,
+        seq: 0,
+        ack: 0,
+    };
+    reset.encode(&mut out);
+    datagrams::handle(&mut pair.bench.session, pair.addr, &out, now);
+    let utp = pair.bench.session.utp.as_mut().unwrap();
+    assert!(utp.is_empty());
+    let ours = utp.connect(pair.addr, 77, now).unwrap();
+    assert_eq!(pair.streams(), []);
+    assert_eq!(pair.bench.session.connections(), 0);
+    let utp = pair.bench.session.utp.as_mut().unwrap();
+    assert_eq!(utp.len(), 1, "our call goes on");
+    utp.close(ours, Reason::None, now);
+}
+
+/// Who is turned away takes no place any more.
+#[test]
+fn a_caller_that_is_turned_away_is_forgotten_at_once() {
+    let mut pair = Pair::new();
+    let now: Time = pair.bench.now;
+    pair.bench.turn();
+    let call = pair.peer.connect(pair.ours, 0, now).unwrap();
+    pair.answers();
+    pair.sends(true);
+    pair.peer.write(call, b"\x13BitTorrent protocol", now);
+    pair.answers();
+    pair.bench.session.stop_all("SIGINT", now);
+    assert_eq!(pair.streams(), []);
+    assert!(pair.bench.session.utp.as_ref().unwrap().is_empty());
 }
 
 /// What answers TCP and hangs up, whatever the form, is called over uTP alone; what worked is tried

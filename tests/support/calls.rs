@@ -72,7 +72,7 @@ impl Ends {
             }
             self.pass(10);
             for (end, bytes) in sent {
-                self.ends[1 - end].receive(addr(end), &bytes, true, self.now);
+                self.ends[1 - end].receive(addr(end), &bytes, || true, self.now);
                 while let Some(event) = self.ends[1 - end].next_event() {
                     if let Event::Accepted(key, _) = event {
                         accepted = Some(key);

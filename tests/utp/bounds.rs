@@ -145,6 +145,53 @@ fn connections_at_one_time() {
     assert_eq!(talk.utp.len(), limits::UTP_CONNECTIONS);
 }
 
+/// A peer begins a connection, if it may; it acknowledges a packet of ours if it is to.
+fn begins(talk: &mut Talk, place: usize, proves: bool) -> bool {
+    talk.says();
+    let id = 1_000 + 2 * place as u16;
+    talk.hears(&packet(Kind::Syn, id, 5, 0), &[], &[]);
+    let number = talk.says()[0].packet.seq;
+    let ack = number.wrapping_sub(1);
+    talk.hears(&packet(Kind::Data, id + 1, 6, ack), &[], b"x");
+    let events = talk.events();
+    let Some(&Event::Accepted(key, _)) = events.first() else {
+        return false;
+    };
+    talk.utp.own(key, place, talk.now);
+    talk.utp.write(key, b"y", talk.now);
+    talk.says();
+    if proves {
+        talk.hears(&packet(Kind::State, id + 1, 7, number), &[], &[]);
+    }
+    talk.events();
+    true
+}
+
+/// Few may have acknowledged nothing of ours, and none takes the places of our own calls.
+#[test]
+fn connections_that_peers_begin() {
+    let mut talk = Talk::new();
+    let most = limits::UTP_CONNECTIONS - limits::UTP_OWN;
+    let mut count = 0;
+    for place in 0..=most {
+        count += usize::from(begins(&mut talk, place, true));
+        if place % 1_000 == 0 {
+            talk.passes(1_001);
+        }
+    }
+    assert_eq!(count, most);
+    assert!(talk.utp.connect(peer(), 0, talk.now).is_some());
+    let mut talk = Talk::new();
+    for place in 0..=limits::UTP_UNPROVEN {
+        let begun = begins(&mut talk, place, false);
+        assert_eq!(begun, place < limits::UTP_UNPROVEN);
+    }
+    // One of them is over, and leaves its place.
+    talk.hears(&packet(Kind::Reset, 1_001, 0, 0), &[], &[]);
+    talk.events();
+    assert!(begins(&mut talk, most, false));
+}
+
 /// Packets of one size go out together, so many at a time.
 #[test]
 fn datagrams_at_a_time() {

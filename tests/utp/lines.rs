@@ -76,14 +76,20 @@ fn a_sender_like_tcp_is_given_way() {
 
 #[test]
 fn two_connections_share() {
-    for (megabits, delay, late) in [
+    for ((megabits, delay, late), lost) in [
         (5.0, 10, 0),
         (10.0, 25, 10),
         (20.0, 50, 20),
         (50.0, 5, 15),
         (10.0, 100, 30),
-    ] {
-        let mut world = World::new(Pipe::new(megabits, delay, 1_000), 3);
+    ]
+    .into_iter()
+    .flat_map(|line| [(line, vec![]), (line, vec![60])])
+    {
+        let mut pipe = Pipe::new(megabits, delay, 1_000);
+        // A lost packet ends slow start before the queue is met.
+        pipe.lost = lost;
+        let mut world = World::new(pipe, 3);
         world.call(u64::MAX);
         world.pass(late * 1_000);
         world.call(u64::MAX);
@@ -128,6 +134,33 @@ fn losses_and_reordering_are_survived() {
                 let expected = (4 << 20) as f64 * (1.0 + loss as f64 / 1e3);
                 assert!(world.sent[0].0 as f64 <= 1.08 * expected);
             }
+        }
+    }
+}
+
+/// Others name but 32 packets after a gap (libutp), or none, while there are hundreds under way: what
+/// is lost is sent again without waiting for silence all the same.
+#[test]
+fn receivers_that_name_few_packets_are_sent_to_as_fast() {
+    for delay in [10, 50] {
+        let mut usual = 0.0;
+        for (names, part) in [(None, 1.0), (Some(4), 0.8), (Some(0), 0.8)] {
+            let mut pipe = Pipe::new(20.0, delay, 1_000);
+            pipe.lost = (1..20).map(|place| place * 700).collect();
+            let mut world = World::new(pipe, 8);
+            world.names = names;
+            world.call(16 << 20);
+            let done = world.until(600_000, |world| !world.ends[1].ended.is_empty());
+            let seconds = world.now as f64 / 1e6;
+            let filled = (16 << 20) as f64 / (world.pipes[0].rate * seconds);
+            println!(
+                "{names:?} bytes, {} ms: {filled:.3} of it, sent {:?}",
+                2 * delay,
+                world.sent
+            );
+            usual = if names.is_none() { filled } else { usual };
+            assert!(done && filled >= part * usual);
+            assert!(world.sent[0].0 as f64 <= 1.08 * (16 << 20) as f64);
         }
     }
 }

@@ -60,7 +60,7 @@ impl Talk {
         };
         packet.encode_with(extensions, &mut bytes);
         bytes.extend(content);
-        self.utp.receive(peer(), &bytes, true, self.now);
+        self.utp.receive(peer(), &bytes, || true, self.now);
     }
 
     pub fn says(&mut self) -> Vec<Said> {

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use brooklet::base::{Rng, Time};
 use brooklet::utp::{Event, Fragments, Key, Read, Reason, Utp};
 
+use brooklet::wire::utp_packet::{Extensions, Packet};
+
 use crate::talk::assert_taken_by_libutp;
 use crate::tcp::{self, Reno};
 
@@ -27,6 +29,9 @@ pub struct Pipe {
     pub late: u64,
     /// Bytes of a datagram that go through.
     pub mtu: usize,
+    /// Packets that are lost, by their place among all.
+    pub lost: Vec<u64>,
+    carried: u64,
     /// When it has sent all that queues, in microseconds.
     busy: f64,
     /// The queueing delays of packets, with the moments.
@@ -44,6 +49,8 @@ impl Pipe {
             loss: 0,
             late: 0,
             mtu: 1_472,
+            lost: Vec::new(),
+            carried: 0,
             busy: 0.0,
             queued: Vec::new(),
         }
@@ -54,6 +61,10 @@ impl Pipe {
         let waits = (self.busy - now as f64).max(0.0);
         let queued = waits * self.rate / 1_000_000.0;
         let cost = (bytes + HEADS) as f64;
+        self.carried += 1;
+        if self.lost.contains(&self.carried) {
+            return None;
+        }
         if bytes > self.mtu || queued + cost > self.queue || rng.below(1_000) < self.loss {
             return None;
         }
@@ -104,6 +115,9 @@ pub struct World {
     /// From the first end, and from the second.
     pub pipes: [Pipe; 2],
     pub reno: Vec<Reno>,
+    /// Bytes of the extension by which the second end names packets that came after a gap, if they
+    /// are fewer than it says.
+    pub names: Option<usize>,
     parcels: BTreeMap<(u64, u64), Parcel>,
     count: u64,
     pub rng: Rng,
@@ -135,6 +149,7 @@ impl World {
             ends: [end(1, (5_000_000, 0)), end(2, (4_294_000_000, 0))],
             pipes: [there, back],
             reno: Vec::new(),
+            names: None,
             parcels: BTreeMap::new(),
             count: 0,
             rng: Rng::from_seed(seed),
@@ -254,7 +269,7 @@ impl World {
     /// A datagram arrives at an end.
     pub fn arrive(&mut self, to: usize, bytes: &[u8]) {
         let (from, now) = (self.ends[1 - to].addr, self.time(to));
-        self.ends[to].utp.receive(from, bytes, true, now);
+        self.ends[to].utp.receive(from, bytes, || true, now);
         self.settle(to);
     }
 
@@ -284,6 +299,10 @@ impl World {
             assert_eq!(datagrams.to, self.ends[1 - end].addr);
             for bytes in out.chunks(datagrams.each) {
                 assert_taken_by_libutp(bytes);
+                let bytes = &*match self.names.filter(|_| end == 1) {
+                    Some(names) => naming(bytes, names),
+                    None => bytes.to_vec(),
+                };
                 self.sent[end].0 += bytes.len() as u64;
                 self.sent[end].1 += 1;
                 let cut = datagrams.fragments == Fragments::Allowed;
@@ -297,6 +316,20 @@ impl World {
         }
         self.buffer = out;
     }
+}
+
+/// A packet that names no more of those after a gap than so many bytes of bits hold.
+fn naming(bytes: &[u8], names: usize) -> Vec<u8> {
+    let (packet, body) = Packet::read(bytes).unwrap();
+    let extensions = Extensions {
+        sack: &body.sack[..names.min(body.sack.len())],
+        reason: body.reason,
+        padding: 0,
+    };
+    let mut out = Vec::new();
+    packet.encode_with(extensions, &mut out);
+    out.extend(body.content);
+    out
 }
 
 /// The byte at this place of each stream.

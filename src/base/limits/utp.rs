@@ -28,8 +28,9 @@ pub const UTP_DATAGRAM_LEAST: usize = 548;
 pub const UTP_DATAGRAM_MOST: usize = 1_472;
 /// The same over IPv6, where every path takes 1,280 bytes.
 pub const UTP_DATAGRAM_LEAST_V6: usize = 1_232;
-/// See [`UTP_DATAGRAM_LEAST_V6`].
-pub const UTP_DATAGRAM_MOST_V6: usize = 1_452;
+/// No larger one is tried over IPv6: the socket never cuts a datagram there, so that what was sent
+/// in larger ones could not be sent again after a path took less.
+pub const UTP_DATAGRAM_MOST_V6: usize = UTP_DATAGRAM_LEAST_V6;
 /// The search for the largest datagram ends when it is known so well, in bytes.
 pub const UTP_DATAGRAM_STEP: usize = 16;
 /// A size counts as too large after so many lost packets of it: one may have been lost by chance.
@@ -53,6 +54,8 @@ pub const UTP_REORDERED: usize = 3;
 /// Where packets were seen to be overtaken by more than that, so many more may overtake one before
 /// it counts as lost.
 pub const UTP_REORDERED_MOST: u64 = 256;
+/// After so many packets in order that number becomes a quarter smaller: the path may have changed.
+pub const UTP_REORDERED_FOR: u32 = 4_096;
 /// A packet that came alone is acknowledged after this long, unless something is sent before:
 /// shorter than the 500 ms after which it would be sent again, long enough for an answer.
 pub const UTP_ACK_DELAY: Duration = Duration::from_millis(40);
@@ -88,11 +91,12 @@ pub const UTP_EARLY_COST: usize = 32;
 /// Packets that are under way at most: numbers of packets have 16 bits, and half of them is told
 /// from the other half.
 pub const UTP_UNDER_WAY: usize = 8_192;
-/// Packets that are answered a second although they belong to no connection, of which
-/// [`UTP_STRAYS`] are refusals. An answer is no longer than what it answers, so an attacker gains
-/// nothing by having us send it to a victim; and nothing is remembered for it.
-pub const UTP_ANSWERS: u32 = 500;
-/// See [`UTP_ANSWERS`].
+/// Calls that are answered a second. An answer is no longer than the call, so an attacker gains
+/// nothing by having us send it to a victim, and nothing is remembered for it: there may be so many
+/// that a flood of forged calls on a slow line keeps no honest caller out. Half a megabyte of
+/// answers may wait to be sent.
+pub const UTP_ANSWERS: u32 = 10_000;
+/// Packets that are refused a second, since they belong to no connection.
 pub const UTP_STRAYS: u32 = 50;
 /// A number by which a caller proves that it got our answer counts for this long, and once more.
 pub const UTP_COOKIES: Duration = Duration::from_secs(30);
@@ -105,6 +109,12 @@ pub const UTP_ENDED: usize = 512;
 /// Connections at one time that end or have just begun, beside those of peers: each takes half a
 /// kilobyte.
 pub const UTP_CONNECTIONS: usize = 2_048;
+/// Places among [`UTP_CONNECTIONS`] that are kept for our own calls.
+pub const UTP_OWN: usize = 512;
+/// Connections at one time that peers began and that have acknowledged no packet of ours: one that
+/// forges its address gets in by chance (one packet in 8,192), and never does. An honest peer does
+/// so within a round trip.
+pub const UTP_UNPROVEN: usize = 64;
 /// Datagrams that are handed to the system at a time: what it takes as one with segments.
 pub const UTP_BATCH: usize = 44;
 /// Bytes of them.

@@ -7,6 +7,7 @@
 //! datagrams go on arriving at the sockets that are not connected, as do a tracker's after its
 //! socket is closed.
 
+use std::cell::Cell;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
@@ -26,6 +27,10 @@ use crate::utp::{Datagrams, Fragments};
 /// The system's number for a datagram that is too long.
 const TOO_LONG: i32 = rustix::io::Errno::MSGSIZE.raw_os_error();
 
+/// Batches that are sent one by one after one that the system refused as one: a refusal costs a
+/// call, and another peer's way may take them.
+const ONE_BY_ONE: u32 = 100;
+
 /// The sockets of both families, and those connected to trackers.
 #[derive(Debug)]
 pub struct Udp {
@@ -41,6 +46,10 @@ pub struct Udp {
 struct Common {
     socket: UdpSocket,
     state: UdpSocketState,
+    /// The system sends datagrams as one.
+    joins: bool,
+    /// So many batches are sent one by one, since one was refused.
+    one_by_one: Cell<u32>,
 }
 
 /// A socket that is connected to a tracker.
@@ -94,7 +103,12 @@ impl Udp {
             };
             registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
             let state = UdpSocketState::new((&socket).into())?;
-            let common = Common { socket, state };
+            let common = Common {
+                socket,
+                joins: state.max_gso_segments() > 1,
+                state,
+                one_by_one: Cell::new(0),
+            };
             common.allow(Fragments::Usual);
             sockets[number] = Some(common);
         }
@@ -129,11 +143,15 @@ impl Udp {
             return Ok(common.send(datagrams, bytes));
         }
         common.allow(datagrams.fragments);
-        let sent = common.socket.send_to(bytes, datagrams.to);
+        let sent = match datagrams.fragments {
+            Fragments::Never => common.socket.send_to(bytes, datagrams.to),
+            _ => Ok(common.send_one_by_one(datagrams, bytes)),
+        };
         common.allow(Fragments::Usual);
         match sent {
+            Ok(done) => Ok(done),
             Err(error) if error.raw_os_error() == Some(TOO_LONG) => Err(error),
-            _ => Ok(bytes.len()),
+            Err(_) => Ok(bytes.len()),
         }
     }
 
@@ -242,7 +260,10 @@ impl Common {
     /// is left over.
     fn send(&self, datagrams: Datagrams, bytes: &[u8]) -> usize {
         let Datagrams { to, each, .. } = datagrams;
-        if bytes.len() > each && self.state.max_gso_segments() > 1 {
+        let paused = self.one_by_one.get();
+        if bytes.len() > each && self.joins && paused > 0 {
+            self.one_by_one.set(paused - 1);
+        } else if bytes.len() > each && self.joins {
             let transmit = Transmit {
                 destination: to,
                 ecn: None,
@@ -253,13 +274,17 @@ impl Common {
             match self.state.try_send((&self.socket).into(), &transmit) {
                 Ok(()) => return bytes.len(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
-                // They are sent one by one.
-                Err(_) => {}
+                // Perhaps it is the way to this peer that takes no such batches.
+                Err(_) => self.one_by_one.set(ONE_BY_ONE),
             }
         }
+        self.send_one_by_one(datagrams, bytes)
+    }
+
+    fn send_one_by_one(&self, datagrams: Datagrams, bytes: &[u8]) -> usize {
         let mut done = 0;
-        for datagram in bytes.chunks(each) {
-            match self.socket.send_to(datagram, to) {
+        for datagram in bytes.chunks(datagrams.each) {
+            match self.socket.send_to(datagram, datagrams.to) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 _ => done += datagram.len(),
             }
@@ -274,8 +299,7 @@ impl Common {
             Fragments::Never => Ipv4PathMtuDiscovery::PROBE,
             Fragments::Allowed => Ipv4PathMtuDiscovery::DONT,
         };
-        // IPv6 takes 1,280 bytes everywhere, and a sender that finds out what it takes need not
-        // have anything cut.
+        // quinn-udp has forbidden it for IPv6, where no datagram is longer than every path takes.
         let _ = sockopt::set_ip_mtu_discover(&self.socket, how);
     }
 
@@ -291,21 +315,25 @@ impl Common {
         };
         let read = match read {
             Ok(read) => read,
-            // What became of an earlier datagram of ours is no reason to stop.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return Received::Some;
-            }
-            Err(_) => return Received::Nothing,
+            Err(error) => return not_read(&error),
         };
         let parts = buffer.chunks(limits::DATAGRAMS_BYTES);
         for (about, part) in about[..read].iter().zip(parts) {
-            for datagram in part[..about.len].chunks(about.stride.max(1)) {
-                hear(
-                    about.addr,
-                    &datagram[..datagram.len().min(limits::DATAGRAM)],
-                );
+            let datagrams = part[..about.len].chunks(about.stride.max(1));
+            for datagram in datagrams.filter(|it| it.len() <= limits::DATAGRAM) {
+                hear(about.addr, datagram);
             }
         }
+        Received::Some
+    }
+}
+
+/// What to do after this error of a read. Any but that nothing is there concerns an earlier
+/// datagram of ours or one that came: the next may be whole.
+fn not_read(error: &io::Error) -> Received {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        Received::Nothing
+    } else {
         Received::Some
     }
 }
@@ -360,64 +388,4 @@ fn connect(beside: &UdpSocket, to: SocketAddr, bind: Option<Bind>) -> io::Result
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mio::Poll;
-
-    /// So many trackers have a socket of their own, and so hear of a refusal; those past them are
-    /// asked all the same.
-    #[test]
-    fn so_many_trackers_have_a_socket_of_their_own() {
-        let poll = Poll::new().unwrap();
-        let (registry, ip) = (poll.registry(), IpAddr::from(Ipv4Addr::LOCALHOST));
-        let families = Families {
-            v4: true,
-            v6: false,
-        };
-        let mut udp = Udp::open(0, Some(ip.into()), families, 0, registry).unwrap();
-        let there = std::net::UdpSocket::bind((ip, 0)).unwrap();
-        let port = there.local_addr().unwrap().port();
-        let mut ask = |last: usize| {
-            let to = SocketAddr::from(([127, 0, 0, 1 + last as u8], port));
-            udp.ask(to, b"question", registry, Time::default()).unwrap()
-        };
-        for last in 0..limits::TRACKER_SOCKETS {
-            assert_eq!(ask(last), Some(ip));
-        }
-        assert_eq!(ask(limits::TRACKER_SOCKETS), None);
-        assert_eq!(ask(0), Some(ip), "the first still has its own");
-    }
-    /// What comes at once waits in the socket, as much as the system allows.
-    #[test]
-    fn so_much_waits_in_the_socket() {
-        let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
-        let most = most.trim().parse::<usize>().unwrap();
-        let socket = open(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
-        let room = sockopt::socket_recv_buffer_size(&socket).unwrap();
-        // Linux counts what it takes beside the bytes, and doubles what it is asked for.
-        assert_eq!(room, 2 * limits::UDP_BUFFER.min(most));
-    }
-    /// So many datagrams are read by one call, and of each so much.
-    #[test]
-    fn datagrams_are_read_together() {
-        let poll = Poll::new().unwrap();
-        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let families = Families {
-            v4: true,
-            v6: false,
-        };
-        let mut udp = Udp::open(0, Some(ip.into()), families, 0, poll.registry()).unwrap();
-        let there = udp.open[0].as_ref().unwrap().socket.local_addr().unwrap();
-        let from = std::net::UdpSocket::bind((ip, 0)).unwrap();
-        for _ in 0..=limits::DATAGRAMS_AT_ONCE {
-            from.send_to(&[7; 65_507], there).unwrap();
-        }
-        let mut buffer = vec![0; limits::DATAGRAMS_AT_ONCE * limits::DATAGRAMS_BYTES];
-        for expected in [limits::DATAGRAMS_AT_ONCE, 1] {
-            let mut heard = Vec::new();
-            let hear = &mut |_, bytes: &[u8]| heard.push(bytes.len());
-            assert_eq!(udp.receive(Token(0), &mut buffer, hear), Received::Some);
-            assert_eq!(heard, vec![limits::DATAGRAM; expected]);
-        }
-    }
-}
+mod tests;

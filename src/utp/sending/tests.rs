@@ -180,3 +180,17 @@ fn the_last_packet_comes_after_all_others() {
     sender.on_ack(5, &[], true, at(40)).unwrap();
     assert!(sender.is_over());
 }
+
+/// A path that put packets out of order is trusted again, little by little, as they come in order.
+#[test]
+fn overtaking_is_forgotten() {
+    let mut sender = Sender::new(0);
+    sender.overtaken = 100;
+    sender.write(&[0; 5_000]);
+    for number in 0..limits::UTP_REORDERED_FOR {
+        assert_eq!(sender.overtaken, 100);
+        sender.cut(1, false, at(0));
+        sender.on_ack(number as u16, &[], true, at(1)).unwrap();
+    }
+    assert_eq!(sender.overtaken, 75);
+}

@@ -44,7 +44,7 @@ pub fn run(script: &[u8]) {
                 let (datagram, behind) = behind.split_at(behind.len().min(usize::from(*len)));
                 rest = behind;
                 honest = false;
-                ends[end].utp.receive(addr(1 - end), datagram, true, now);
+                ends[end].utp.receive(addr(1 - end), datagram, || true, now);
             }
             3 => drop(flying.pop()),
             4 => flying.reverse(),
@@ -59,7 +59,7 @@ pub fn run(script: &[u8]) {
                 for (to, datagram) in flying.drain(..) {
                     let to: usize = to;
                     let datagram: Vec<u8> = datagram;
-                    ends[to].utp.receive(addr(1 - to), &datagram, true, now);
+                    ends[to].utp.receive(addr(1 - to), &datagram, || true, now);
                 }
             }
         }
