@@ -1,5 +1,5 @@
-//! Trackers, and torrents by their URL, over https: with a server and certificates of the tests'
-//! own.
+//! Trackers, web seeds, and torrents by their URL, over https: with a server and certificates of
+//! the tests' own.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -13,6 +13,7 @@ use support::bench::{Bench, SOON, listening};
 use support::child::{Child, Stream, brooklet, command};
 use support::installed;
 use support::net::free_port;
+use support::web_seed::{Reply, WebSeed, status};
 
 /// Days between which today is.
 const NOW: [&str; 2] = ["20200101", "20990101"];
@@ -245,4 +246,74 @@ fn https_goes_through_a_proxy() {
     );
     scrape.success(SOON);
     server.event("asked", SOON);
+}
+
+/// Several files over one server, then by redirects from http to https and back.
+#[test]
+fn content_comes_from_web_seeds_over_https() {
+    let Some(world) = World::new(806) else { return };
+    let bench = &world.bench;
+    bench.torrent.content.write(&bench.dir.folder("files"));
+    let (mut server, port) = world.serve(&world.good(), "192.0.2.1:1");
+    let there = format!("https://localhost:{port}");
+    let to = there.clone();
+    let here = WebSeed::start(&bench.torrent.content, move |request| {
+        match request.path.strip_prefix("/to") {
+            Some(path) => status("302 Found", &format!("Location: {to}{path}\r\n")),
+            None => Reply::Honest,
+        }
+    });
+    let back = format!("{there}/to/{}/", here.addr.port());
+    for url in [format!("{there}/"), here.url("/to/"), back] {
+        bench.name_seeds(std::slice::from_ref(&url));
+        let mut get = world.brooklet();
+        bench.arguments(&mut get, "get");
+        let mut get = Child::spawn("get", get.args(["--no-dht", "--no-lsd"]));
+        get.success(SOON);
+        bench.assert_whole();
+        assert_eq!(
+            get.text(Stream::Err).matches("web seed").count(),
+            0,
+            "{url}"
+        );
+        std::fs::remove_dir_all(bench.content()).unwrap();
+        bench.dir.folder("content");
+        std::fs::remove_dir_all(bench.dir.join("state")).unwrap();
+    }
+    assert!(server.events("asked").len() >= 3);
+    assert!(here.count() >= 2);
+}
+
+#[test]
+fn a_web_seed_with_a_bad_certificate_is_one_line_and_a_peer_serves() {
+    let Some(world) = World::new(807) else { return };
+    let bench = &world.bench;
+    bench.fill();
+    let mut seed = bench.run("seed", &["--no-dht", "--no-lsd", "--up", "50K"]);
+    let peer = listening(&mut seed).to_string();
+    let days = ["20200101", "20210203"];
+    let expired = world.authority.issue("expired", "DNS:localhost", days);
+    bench.torrent.content.write(&bench.dir.folder("files"));
+    let (mut server, port) = world.serve(&expired, "192.0.2.1:1");
+    let url = format!("https://localhost:{port}/");
+    bench.name_seeds(std::slice::from_ref(&url));
+    let mut get = world.brooklet();
+    get.arg("get")
+        .arg(bench.dir.join("torrent"))
+        .args(["--json", "--peer", &peer]);
+    get.args(["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1"]);
+    get.arg("--dir").arg(bench.dir.folder("ours"));
+    get.arg("--state").arg(bench.dir.folder("ours.state"));
+    let mut get = Child::spawn("get", &mut get);
+    get.success(2 * SOON);
+    bench.torrent.content.assert_in(&bench.dir.join("ours"));
+    let text = get.text(Stream::Err);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("web seed"))
+        .collect();
+    let why = "the certificate of localhost is not good: it expired on 2021-02-03";
+    let line = format!("web seed {url}: {why}: it is asked again in 5 s");
+    assert!(lines.len() == 1 && lines[0].ends_with(&line), "{lines:?}");
+    assert_eq!(server.events("asked").len(), 0, "nothing is asked of it");
 }

@@ -13,24 +13,12 @@ use support::bench::{Bench, SOON, listening};
 use support::child::{Child, Stream, command};
 use support::content::Content;
 use support::dir::Dir;
-use support::torrent::{Torrent, metainfo};
+use support::torrent::Torrent;
 use support::web_seed::{Reply, Request, WebSeed, status};
 
 const PIECE: usize = 64 * 1024;
 /// What a slow peer sends a second.
 const SLOW: &str = "150K";
-
-/// Writes the torrent with these web seeds, in front of the other keys that it has.
-fn name_seeds(bench: &Bench, urls: &[String]) {
-    let mut whole = metainfo(&bench.torrent.info, &[]);
-    assert_eq!(whole.pop(), Some(b'e'));
-    whole.extend(b"8:url-listl");
-    for url in urls {
-        whole.extend(format!("{}:{url}", url.len()).bytes());
-    }
-    whole.extend(b"ee");
-    std::fs::write(bench.dir.join("torrent"), whole).unwrap();
-}
 
 fn single(seed: u64, len: usize) -> Bench {
     Bench::new(seed, len)
@@ -51,7 +39,7 @@ fn folder(seed: u64) -> Bench {
 
 /// Gets all of it from this web seed and these peers.
 fn get(bench: &Bench, urls: &[String], peers: &[String], options: &[&str]) -> Child {
-    name_seeds(bench, urls);
+    bench.name_seeds(urls);
     let quiet = ["--no-dht", "--no-lsd"];
     let options: Vec<&str> = quiet.iter().chain(options).copied().collect();
     let mut get = bench.get(peers, &options);

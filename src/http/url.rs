@@ -146,7 +146,8 @@ impl fmt::Display for Url {
 }
 
 impl Scheme {
-    fn name(self) -> &'static str {
+    /// As URLs begin with it.
+    pub fn name(self) -> &'static str {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",

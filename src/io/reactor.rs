@@ -9,6 +9,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::event::Event;
 use mio::{Interest, Poll, Token};
@@ -306,7 +307,7 @@ impl Reactor {
     fn perform(&mut self, now: Time, reporter: &mut Reporter<'_>) {
         while let Some(effect) = self.session.next_effect() {
             match effect {
-                Effect::Dial { key, addr } => self.dial(key, addr, now),
+                Effect::Dial { key, addr, tls } => self.dial(key, (addr, tls), now),
                 Effect::Hangup { key } => {
                     self.sockets.close(self.poll.registry(), key);
                 }
@@ -398,9 +399,9 @@ impl Reactor {
         reopening::release_files(&mut self.session, torrent, now);
     }
 
-    fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
+    fn dial(&mut self, key: usize, (addr, tls): (SocketAddr, Option<Arc<str>>), now: Time) {
         let registry = self.poll.registry();
-        let target = self.outreach.target(addr);
+        let target = self.outreach.target(addr, tls);
         let begun = (target.map_err(io::Error::other))
             .and_then(|target| Stream::connect(&target, &self.route))
             .map(|stream| PeerSocket::new(tcp::Way::Tcp(stream)))

@@ -100,7 +100,11 @@ pub(super) fn dial(session: &mut Session, mut slot: Slot, torrent: TorrentKey, n
     let tcp = session.utp.is_none() || prepare_call(session, &mut slot, torrent, now);
     let key = session.add_slot(slot);
     if tcp {
-        session.effects.push_back(Effect::Dial { key, addr });
+        session.effects.push_back(Effect::Dial {
+            key,
+            addr,
+            tls: None,
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! peers: into the piece table, to the disk, and before the judge.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::asking::{self, pull_of};
 use super::session::Session;
@@ -93,7 +94,12 @@ fn connect(session: &mut Session, key: TorrentKey, site: usize, now: Time) {
             let pull = Pull::dial(site, (&url, addr), (geometry, have), now);
             session.connections.on_dial(now);
             let peer = session.add_slot(Slot::of_web_seed(pull, key));
-            session.effects.push_back(Effect::Dial { key: peer, addr });
+            let tls = url.tls().map(Arc::from);
+            session.effects.push_back(Effect::Dial {
+                key: peer,
+                addr,
+                tls,
+            });
             if let Some(web) = session.torrents[key].web_mut() {
                 web.connections.push((peer, site));
             }

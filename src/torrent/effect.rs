@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::metadata::Reached;
 use super::way::Transport;
@@ -182,6 +183,8 @@ pub enum Effect {
         key: PeerKey,
         /// The peer.
         addr: SocketAddr,
+        /// The name that its certificate must have, where TLS is spoken.
+        tls: Option<Arc<str>>,
     },
     /// Look up the host of a web seed, for
     /// [`handle_found`](crate::session::web_seeds::handle_found).

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::content::Part;
-use crate::base::{Duration, limits};
+use crate::base::{BLOCK, Duration, limits};
 use crate::http::{Framing, Head, Reader, shown};
 
 /// Why an answer is of no use.
@@ -222,8 +222,15 @@ impl Answer {
             if let Some(other) = range.length.filter(|&other| other != length) {
                 return Err(Fault::OtherLength(other));
             }
-            let (start, end) = (file.start + range.bytes.start, file.start + range.bytes.end);
-            let fits = start <= self.wanted && end > self.wanted && end <= self.asked.end;
+            let place = |at: u64| file.start.saturating_add(at);
+            let (start, end) = (place(range.bytes.start), place(range.bytes.end));
+            let (least, block) = (
+                self.wanted.saturating_sub(limits::WEB_GAP),
+                u64::from(BLOCK),
+            );
+            let fits = (least..=self.wanted).contains(&start)
+                && end <= self.asked.end
+                && end >= self.asked.end.min(self.wanted + block);
             if !fits {
                 let (first, last) = (range.bytes.start, range.bytes.end - 1);
                 let why = format!("it sends other bytes than it is asked for: {first}-{last}");

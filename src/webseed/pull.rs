@@ -14,7 +14,7 @@ use super::content::{Content, Part};
 use super::timing::{Lapse, Timing, Work};
 use super::wanted::Wanted;
 use crate::base::{BLOCK, Block, Geometry, Holdings, Meter, Time, limits};
-use crate::http::{Url, get_range};
+use crate::http::{Scheme, Url, get_range};
 
 /// A connection to a web seed.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Pull {
     /// Which of the torrent's web seeds it is.
     pub site: usize,
     addr: SocketAddr,
-    /// Host and port that it was made for.
-    authority: String,
+    /// Scheme, host and port that it was made for.
+    place: (Scheme, String),
     /// The pieces that it may be asked for.
     pub have: Holdings,
     /// What it owes us.
@@ -87,7 +87,7 @@ impl Pull {
         Pull {
             site,
             addr,
-            authority: url.authority(),
+            place: (url.scheme, url.authority()),
             have,
             wanted: Wanted::nothing(geometry),
             answer: None,
@@ -131,7 +131,7 @@ impl Pull {
 
     /// Whether a request may be sent for something at this URL.
     pub fn is_at(&self, url: &Url) -> bool {
-        self.authority == url.authority()
+        self.place.0 == url.scheme && self.place.1 == url.authority()
     }
 
     /// Bytes of content that came.

@@ -167,7 +167,7 @@ impl Site {
             Ok(url) => url,
             Err(why) => return Err(self.give_up(why)),
         };
-        if url.scheme != Scheme::Http {
+        if url.scheme == Scheme::Udp {
             return Err(self.give_up(String::from("not an http URL")));
         }
         match &mut self.addresses {
@@ -376,7 +376,8 @@ impl Site {
         content.add_path(file, &mut path);
         let login = target.login.as_ref().map(|login| format!("{login}@"));
         let whole = format!(
-            "http://{}{}{}",
+            "{}://{}{}{}",
+            target.scheme.name(),
             login.unwrap_or_default(),
             target.authority(),
             target.target

@@ -49,6 +49,12 @@ impl Bench {
         self.torrent.write(&self.dir.join("torrent"), urls);
     }
 
+    /// Puts these web seeds into the torrent.
+    pub fn name_seeds(&self, urls: &[String]) {
+        let whole = self.torrent.with_urls("url-list", urls);
+        std::fs::write(self.dir.join("torrent"), whole).unwrap();
+    }
+
     /// The folder for `--dir`.
     pub fn content(&self) -> PathBuf {
         self.dir.join("content")

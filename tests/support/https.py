@@ -33,6 +33,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
+        if self.path.startswith("/to/"):
+            port, path = self.path[4:].split("/", 1)
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:%s/%s" % (port, path))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
         if self.path == "/endless":
             # No length: the connection ends the body, without a word of TLS.
             self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")

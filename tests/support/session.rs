@@ -352,7 +352,7 @@ impl Bench {
             self.session.plan(self.now);
             while let Some(effect) = self.session.next_effect() {
                 match effect {
-                    Effect::Dial { key, addr } => self.dialled.push((key, addr)),
+                    Effect::Dial { key, addr, .. } => self.dialled.push((key, addr)),
                     Effect::Hangup { key } => {
                         if let Some(other) = self.peers.get_mut(&key) {
                             other.hung_up = true;

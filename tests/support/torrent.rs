@@ -86,6 +86,19 @@ impl Torrent {
         })
     }
 
+    /// Its file with a list of URLs under this key, in front of the other keys that it has.
+    pub fn with_urls(&self, key: &str, urls: &[String]) -> Vec<u8> {
+        let mut whole = metainfo(&self.info, &[]);
+        assert_eq!(whole.pop(), Some(b'e'));
+        text(&mut whole, key);
+        whole.push(b'l');
+        for url in urls {
+            text(&mut whole, url);
+        }
+        whole.extend(b"ee");
+        whole
+    }
+
     /// Writes a `.torrent` that names these trackers, each in a tier of its own.
     pub fn write(&self, path: &Path, trackers: &[&str]) -> PathBuf {
         std::fs::write(path, metainfo(&self.info, trackers)).unwrap();

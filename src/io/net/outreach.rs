@@ -180,8 +180,9 @@ impl Outreach {
     ///
     /// # Errors
     /// That is not known any more.
-    pub fn target(&self, addr: SocketAddr) -> Result<Target, String> {
-        self.look_ups.place(addr).map(Target::from)
+    pub fn target(&self, addr: SocketAddr, tls: Option<Arc<str>>) -> Result<Target, String> {
+        let place = self.look_ups.place(addr)?;
+        Ok(Target { place, tls })
     }
 
     /// Sends a datagram, or loses it: nothing is lost that is not sent again.

@@ -68,9 +68,10 @@ fn a_part_and_a_whole_file_are_placed_where_they_belong() {
     let ten = b"0123456789";
     let outcome = read(&answer(PARTIAL, ten));
     assert_eq!(outcome, Ok((130, ten.to_vec(), Some(true))));
-    let fewer = "206 Partial Content|Content-Range: bytes 28-34/*|Content-Length: 7";
-    let outcome = read(&answer(fewer, &ten[..7]));
-    assert_eq!(outcome, Ok((128, ten[..7].to_vec(), Some(true))));
+    let more = "206 Partial Content|Content-Range: bytes 28-39/*|Content-Length: 12";
+    let twelve = b"890123456789";
+    let outcome = read(&answer(more, twelve));
+    assert_eq!(outcome, Ok((128, twelve.to_vec(), Some(true))));
     let whole: Vec<u8> = (0..100).collect();
     let outcome = read(&answer("200 OK|Content-Length: 100", &whole));
     assert_eq!(outcome, Ok((100, whole.clone(), Some(true))));
@@ -137,6 +138,22 @@ fn what_makes_no_sense_is_said() {
             "its answer has 11 bytes and is to have others",
         ),
         (
+            "206 P|Content-Range: bytes 30-39/100|Content-Length: 18446744073709551615",
+            "its answer has 18446744073709551615 bytes and is to have others",
+        ),
+        (
+            "206 P|Content-Range: bytes 30-18446744073709551614/*",
+            "it sends other bytes than it is asked for: 30-18446744073709551614",
+        ),
+        (
+            "206 P|Content-Range: bytes 18446744073709551600-18446744073709551614/*",
+            "it sends other bytes than it is asked for: 18446744073709551600-18446744073709551614",
+        ),
+        (
+            "206 P|Content-Range: bytes 30-30/100|Content-Length: 1",
+            "it sends other bytes than it is asked for: 30-30",
+        ),
+        (
             "206 P|Content-Range: bytes 30-39/100|Content-Encoding: gzip",
             "it answers in \"gzip\", unasked",
         ),
@@ -174,4 +191,26 @@ fn a_whole_file_is_skipped_into_within_bounds() {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
         assert_eq!(answer.next(head).map(|(_, got)| got), expected);
     }
+}
+
+/// A part may begin a little before what is asked for, and end before it ends, if a block comes.
+#[test]
+fn a_part_is_near_what_is_asked_for() {
+    let block = u64::from(crate::base::BLOCK);
+    let file = 100..100 + 4 * limits::WEB_GAP;
+    let from = 2 * limits::WEB_GAP;
+    let takes = |first: u64, last: u64| {
+        let part = Part {
+            bytes: file.clone(),
+            ..part()
+        };
+        let mut answer = Answer::new(part, 100 + from..file.end, 100 + from, u64::MAX);
+        let head = format!("HTTP/1.1 206 P\r\nContent-Range: bytes {first}-{last}/*\r\n\r\n");
+        answer.next(head.as_bytes()).is_ok()
+    };
+    let last = 4 * limits::WEB_GAP - 1;
+    assert!(takes(from, last) && takes(from - limits::WEB_GAP, last));
+    assert!(!takes(from - limits::WEB_GAP - 1, last));
+    assert!(takes(from, from + block - 1));
+    assert!(!takes(from, from + block - 2));
 }

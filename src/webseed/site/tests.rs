@@ -100,7 +100,8 @@ fn a_redirect_leads_to_no_local_server() {
         dial(&mut site, &content, false, NOW).is_ok(),
         "a server in our network"
     );
-    for url in ["udp://a.example:1/", "https://a.example/", "nonsense"] {
+    let https = (!cfg!(feature = "https")).then_some("https://a.example/");
+    for url in ["udp://a.example:1/", "nonsense"].into_iter().chain(https) {
         let mut site = Site::new(url);
         let why = dial(&mut site, &content, false, NOW).unwrap_err();
         assert!(why.contains("it is not asked any more"), "{why}");
@@ -212,4 +213,19 @@ fn connections_without_content_do_not_follow_each_other_for_ever() {
         site.take_rest(limits::WEB_CONNECTIONS as u64),
         Some(vec![1])
     );
+}
+
+/// A redirect from http to https is followed, and so is one back: pieces are verified in any case.
+#[cfg(feature = "https")]
+#[test]
+fn a_redirect_keeps_its_scheme() {
+    let content = content(3);
+    let mut site = Site::new("http://a.example/");
+    let url = |site: &Site, file| site.url_of(&content, file).unwrap().to_string();
+    site.on_fault(&moved("https://b.example/m/t/f%200"), (&content, 0), NOW);
+    assert_eq!(url(&site, 2), "https://b.example/m/t/f%202");
+    let dialed = dial(&mut site, &content, false, NOW);
+    assert_eq!(dialed, Ok(format!("{HERE} https://b.example/m/t/f%200")));
+    site.on_fault(&moved("http://c.example/x"), (&content, 1), NOW);
+    assert_eq!(url(&site, 1), "http://c.example/x");
 }

@@ -162,7 +162,7 @@ impl World {
         while let Some(effect) = session.next_effect() {
             busy = true;
             match effect {
-                Effect::Dial { key, addr } => match self.node_at(addr) {
+                Effect::Dial { key, addr, .. } => match self.node_at(addr) {
                     Some(to) => {
                         let conn = self.call(n, to, key);
                         self.nodes[n].links.insert(key, (conn, 0));
