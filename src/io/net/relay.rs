@@ -299,3 +299,6 @@ fn transmit(socket: &UdpSocket, place: &Place, bytes: &[u8]) {
 fn number(bytes: &[u8], at: std::ops::Range<usize>) -> Option<[u8; 4]> {
     bytes.get(at)?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests;
