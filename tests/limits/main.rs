@@ -87,6 +87,7 @@ fn each_bound_is_named_by_a_test() {
             "limits/encryption.rs",
             "limits/finding.rs",
             "limits/metadata.rs",
+            "limits/proxy.rs",
             "limits/trackers.rs",
             "limits/unattended.rs",
             "limits/utp.rs",

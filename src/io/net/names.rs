@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(place, Place::Name("b.example".into(), 80));
         assert_ne!(names.stand_in("a.example").unwrap(), first);
         assert_eq!(names.known.len(), limits::PROXY_NAMES);
-        assert!(names.stand_in(&"x".repeat(256)).is_err());
-        assert!(names.stand_in(&"x".repeat(255)).is_ok());
+        assert!(names.stand_in(&"x".repeat(limits::PROXY_NAME + 1)).is_err());
+        assert!(names.stand_in(&"x".repeat(limits::PROXY_NAME)).is_ok());
     }
 }

@@ -65,15 +65,12 @@ impl Proxy {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found = found.map_err(|error| format!("proxy {self}: {}", plain(&error)))?;
         let fits = |addr: &SocketAddr| bind.is_none_or(|bind| bind.beside(addr.ip()).is_some());
-        let addrs = found.filter(fits).take(limits::PROXY_ADDRESSES);
-        let addrs: Vec<SocketAddr> = addrs.collect();
-        let takes = |addr: &&SocketAddr| takes_connections(**addr, bind).unwrap_or(false);
-        let several = addrs.len() > 1;
-        let best = addrs.iter().find(takes).filter(|_| several);
-        let best = best.or(addrs.first());
+        let addrs: Vec<SocketAddr> = found.filter(fits).collect();
+        let takes = &mut |addr| takes_connections(addr, bind).unwrap_or(false);
+        let best = best(&addrs, takes);
         let best =
             best.ok_or_else(|| format!("proxy {self}: it has no address that can be used"))?;
-        let _ = self.addr.set(*best);
+        let _ = self.addr.set(best);
         Ok(())
     }
 
@@ -105,6 +102,12 @@ impl Proxy {
         }
         io::Error::other(words)
     }
+
+    /// Whether the user has heard that it does not work.
+    #[cfg(test)]
+    pub fn is_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
 }
 
 /// Where it is, without its login.
@@ -122,6 +125,17 @@ impl PartialEq for Proxy {
     fn eq(&self, other: &Proxy) -> bool {
         (&self.host, self.port, &self.login) == (&other.host, other.port, &other.login)
     }
+}
+
+/// Of several addresses the first that `takes` connections, or the first of all if none does. A
+/// single one is not tried.
+fn best(addrs: &[SocketAddr], takes: &mut dyn FnMut(SocketAddr) -> bool) -> Option<SocketAddr> {
+    let mut tried = addrs.iter().take(limits::PROXY_ADDRESSES);
+    let first = addrs.first().copied();
+    if addrs.len() == 1 {
+        return first;
+    }
+    tried.find(|addr| takes(**addr)).copied().or(first)
 }
 
 /// Whether somebody takes connections there.
@@ -171,5 +185,41 @@ mod tests {
         assert!(takes_connections(addr, None).unwrap());
         drop(listener);
         assert!(!takes_connections(addr, None).unwrap_or(false));
+    }
+
+    #[test]
+    fn no_more_than_a_few_addresses_are_tried() {
+        let addrs: Vec<SocketAddr> = (0..=limits::PROXY_ADDRESSES as u8)
+            .map(|number| SocketAddr::from(([192, 0, 2, number], 1080)))
+            .collect();
+        for (takes, expected) in [
+            (limits::PROXY_ADDRESSES - 1, limits::PROXY_ADDRESSES - 1),
+            // The last one would take connections, and is not tried: the first is used.
+            (limits::PROXY_ADDRESSES, 0),
+        ] {
+            let mut tried = Vec::new();
+            let found = best(&addrs, &mut |addr| {
+                tried.push(addr);
+                addr == addrs[takes]
+            });
+            assert_eq!(found, Some(addrs[expected]));
+            assert_eq!(tried, addrs[..limits::PROXY_ADDRESSES]);
+        }
+        assert_eq!(best(&[], &mut |_| true), None);
+        let only = best(&addrs[..1], &mut |_| panic!("there is no other"));
+        assert_eq!(only, Some(addrs[0]));
+    }
+
+    /// Where the queue of those that wait to be accepted is full, the system drops who connects,
+    /// and gives a connection up after minutes, with an error.
+    #[test]
+    fn an_address_that_is_silent_is_given_up_without_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let _queued = std::net::TcpStream::connect(addr).unwrap();
+        let begun = std::time::Instant::now();
+        assert!(!takes_connections(addr, None).unwrap());
+        assert!(begun.elapsed() >= limits::PROXY_ADDRESS_TIME);
     }
 }

@@ -190,15 +190,27 @@ impl Relay {
                 return Err(self.proxy.failed(why, false));
             }
         };
+        let failed = |why: &str| {
+            let words = format!("it takes datagrams at {to}{why}");
+            self.proxy.failed(&words, false)
+        };
+        if to.port() == 0 {
+            return Err(failed(", which is no port"));
+        }
         let any: IpAddr = if to.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()
         } else {
             Ipv6Addr::UNSPECIFIED.into()
         };
         let local = self.bind.map_or(Some(any), |bind| bind.beside(any));
-        let local = local.ok_or(io::ErrorKind::NetworkUnreachable)?;
-        let socket = socket::bound(SocketAddr::new(local, 0), SocketType::DGRAM, self.bind)?;
-        rustix::net::connect(&socket, &to)?;
+        let local = local.ok_or_else(|| io::ErrorKind::NetworkUnreachable.into());
+        let socket = local.and_then(|local| {
+            let local = SocketAddr::new(local, 0);
+            let socket = socket::bound(local, SocketType::DGRAM, self.bind)?;
+            rustix::net::connect(&socket, &to)?;
+            Ok(socket)
+        });
+        let socket = socket.map_err(|error: io::Error| failed(&format!(": {}", plain(&error))))?;
         let mut socket = UdpSocket::from_std(socket.into());
         registry.register(&mut socket, Token(self.first + 1), Interest::READABLE)?;
         for (place, bytes) in self.waiting.drain(..) {
@@ -278,10 +290,20 @@ impl Relay {
 
 fn go_on(control: &mut TcpStream, via: &mut Via) -> io::Result<Option<Place>> {
     match socket::connected(control) {
-        Ok(true) => via.converse(control),
-        Ok(false) => Ok(None),
-        Err(error) => Err(via.failed(&plain(&error))),
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(error) => return Err(via.failed(&plain(&error))),
     }
+    let place = via.converse(control)?;
+    if place.is_some() {
+        // Of what came together with the answer no other event tells.
+        match peek(control) {
+            Ok(None) => {}
+            Ok(Some(1..)) => return Err(via.failed("it says more than its answer")),
+            Ok(Some(0)) | Err(_) => return Err(via.failed("it closed the connection")),
+        }
+    }
+    Ok(place)
 }
 
 /// Whether anything has come over the connection, or its end: `None`: nothing.
@@ -299,3 +321,6 @@ fn transmit(socket: &UdpSocket, place: &Place, bytes: &[u8]) {
 fn number(bytes: &[u8], at: std::ops::Range<usize>) -> Option<[u8; 4]> {
     bytes.get(at)?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,12 @@ impl Via {
         (!asked).then(|| format!("proxy {}: {SILENT}", self.proxy))
     }
 
+    /// Whether the proxy has left what concerns itself unanswered for long.
+    fn is_silent(&self, now: Instant) -> bool {
+        let time = now.saturating_duration_since(self.begun);
+        !self.greeting.has_asked() && time >= limits::PROXY_SILENCE
+    }
+
     /// The connection to the proxy itself has failed.
     pub fn failed(&self, why: &str) -> io::Error {
         self.proxy.failed(why, !self.greeting.has_asked())
@@ -108,8 +114,11 @@ impl Via {
 
 impl Drop for Via {
     fn drop(&mut self) {
-        if !self.greeting.has_asked() && self.begun.elapsed() >= limits::PROXY_SILENCE {
+        if self.is_silent(Instant::now()) {
             self.proxy.failed(SILENT, true);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

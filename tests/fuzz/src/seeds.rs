@@ -82,6 +82,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("extended", &EXTENDED.map(<[u8]>::to_vec));
     add("lsd", &LSD.map(<[u8]>::to_vec));
     add("krpc", &KRPC.map(<[u8]>::to_vec));
+    add("socks", &proxies());
     add("http", &answers(&wire));
     add("webseed", &ranges());
     add("wire", &streams(&wire, &said));
@@ -222,6 +223,36 @@ fn ranges() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// For `socks`: the kind of request, cuts, and what proxies answer with and without a login, with
+/// each kind of place, and where they refuse; then datagrams that come through them.
+fn proxies() -> Vec<Vec<u8>> {
+    let long = [&b"\x03\xff"[..], &[b'x'; 255], b"\x1a\xe1"].concat();
+    let places: [&[u8]; 4] = [
+        b"\x01\xc0\x00\x02\x01\x1a\xe1",
+        b"\x04\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1",
+        b"\x03\x09t.example\x1a\xe1",
+        &long,
+    ];
+    let mut all = Vec::new();
+    for place in places {
+        for kind in 0..4 {
+            let start: &[u8] = [&b"\x05\x00"[..], b"\x05\x02\x01\x00"][usize::from(kind & 1)];
+            all.push([&[kind, 1, 3], start, b"\x05\x00\x00", place, b"more"].concat());
+        }
+        all.push([b"\0\0\0", place, b"content"].concat());
+        all.push([place, b"content"].concat());
+    }
+    let refusals: [&[u8]; 5] = [
+        b"\x05\xff",
+        b"\x05\x02\x01\x01",
+        b"\x05\x00\x05\x07",
+        b"\x05\x00\x05\x00\x00\x09\x00",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ];
+    all.extend(refusals.map(|refusal| [&[1, 2, 1], refusal].concat()));
+    all
 }
 
 /// For `exchange`: each message of peer exchange, then dials.

@@ -14,6 +14,7 @@ pub mod metainfo;
 pub mod peer;
 pub mod resume;
 pub mod session;
+pub mod socks;
 pub mod trackers;
 pub mod udp_tracker;
 pub mod utp;
@@ -41,6 +42,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("dht", dht::run),
     ("exchange", exchange::run),
     ("greeting", greeting::run),
+    ("socks", socks::run),
     ("resume", resume::run),
     ("peer", peer::run),
     ("session", session::run),
