@@ -20,6 +20,7 @@ need rtorrent rtorrent
 need qbittorrent-nox qbittorrent-nox
 need mktorrent mktorrent
 need ip iproute2
+need nft nftables
 need mkfs.ext4 e2fsprogs
 need bindfs bindfs
 need mkfs.exfat exfatprogs

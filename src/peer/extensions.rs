@@ -8,7 +8,7 @@ use super::end_reason::EndReason;
 use crate::base::{Time, limits};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::blocks;
-use crate::wire::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
+use crate::wire::{ExtendedGreeting, Extension, HolePunch, MetadataMessage, PeerExchange};
 
 /// What is known of a peer's extensions.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ pub enum Heard<'a> {
     Exchange(PeerExchange),
     /// A message of the metadata extension.
     Metadata(MetadataMessage<'a>),
+    /// A message about hole punching.
+    Punch(HolePunch),
     /// Nothing that concerns us.
     Nothing,
 }
@@ -80,6 +82,9 @@ impl Extensions {
             Some(Extension::Metadata) if self.ours.number(Extension::Metadata).is_some() => {
                 let message = MetadataMessage::parse(payload).map_err(EndReason::Malformed)?;
                 Ok(Heard::Metadata(message))
+            }
+            Some(Extension::HolePunch) if self.ours.number(Extension::HolePunch).is_some() => {
+                Ok(HolePunch::parse(payload).map_or(Heard::Nothing, Heard::Punch))
             }
             _ => Ok(Heard::Nothing),
         }

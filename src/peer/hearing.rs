@@ -231,6 +231,7 @@ impl Peer {
             Heard::Greeting => Some(Event::Extended),
             Heard::Exchange(message) => Some(Event::Exchange(message)),
             Heard::Metadata(message) => Some(Event::Metadata(message)),
+            Heard::Punch(message) => Some(Event::Punch(message)),
             Heard::Nothing => None,
         })
     }

@@ -18,7 +18,7 @@ use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
 use crate::base::{Block, Duration, Holdings, Meter, Time, limits, sooner};
-use crate::wire::{Message, MetadataMessage, PeerExchange};
+use crate::wire::{HolePunch, Message, MetadataMessage, PeerExchange};
 
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +58,8 @@ pub enum Event<'a> {
     Exchange(PeerExchange),
     /// A message of the metadata extension (BEP 9).
     Metadata(MetadataMessage<'a>),
+    /// A message about hole punching (BEP 55).
+    Punch(HolePunch),
 }
 
 /// A part of what is to be sent next.

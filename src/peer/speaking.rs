@@ -9,7 +9,7 @@ use crate::base::{Bits, Block, Time};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::BLOCK;
 use crate::wire::message::PIECE_HEADER;
-use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage, PeerExchange};
+use crate::wire::{ExtendedGreeting, Extension, HolePunch, Message, MetadataMessage, PeerExchange};
 
 impl Peer {
     /// Sends the first message, which pieces we have (BEP 3, BEP 6), and then which pieces it may
@@ -58,6 +58,13 @@ impl Peer {
         let mut payload = Vec::new();
         message.encode(&mut payload);
         self.say_extended(Extension::Exchange, &payload)
+    }
+
+    /// Sends a message about hole punching (BEP 55). False: it knows nothing of that.
+    pub fn say_punch(&mut self, message: HolePunch) -> bool {
+        let mut payload = Vec::new();
+        message.encode(&mut payload);
+        self.say_extended(Extension::HolePunch, &payload)
     }
 
     fn say_extended(&mut self, extension: Extension, payload: &[u8]) -> bool {

@@ -16,12 +16,18 @@ const ORDERLY: &str = "libTorrent ";
 
 /// Our extended handshake for a peer of this torrent. A private torrent offers nothing by which
 /// a peer could be found or the torrent passed on (BEP 27).
-pub(super) fn greeting(torrent: &Torrent, member: &Member, us: &Us) -> ExtendedGreeting {
+pub(super) fn greeting(
+    torrent: &Torrent,
+    member: &Member,
+    (us, utp): (&Us, bool),
+) -> ExtendedGreeting {
     let order = &torrent.order;
     let only = !order.download || torrent.life.complete_at.is_some();
     ExtendedGreeting {
         exchange: order.pex.then_some(Extension::Exchange.ours()),
         metadata: (!order.is_private()).then_some(Extension::Metadata.ours()),
+        // Routers let uTP through alone.
+        punch: utp.then_some(Extension::HolePunch.ours()),
         metadata_size: order.metadata_size.map(u32::from),
         port: (us.port != 0).then_some(us.port),
         encryption: us.encryption.prefers().then_some(true),
@@ -69,7 +75,7 @@ pub(super) fn observe(
         Event::Exchange(message) => {
             let port = session.config.us.port;
             if torrent.order.pex && member.exchanged.hear(now) {
-                torrent.add_exchanged(message, (member, port), &session.bans, now);
+                torrent.add_exchanged(message, (key, member, port), &session.bans, now);
             }
         }
         Event::Metadata(MetadataMessage::Request(piece)) => {
@@ -220,7 +226,7 @@ pub fn expects(session: &Session, key: TorrentKey) -> bool {
 /// Tells a peer that was met before the metadata were there that it can have them from us now; of a
 /// private torrent, that it can have neither these nor other peers (BEP 10: number 0 is off).
 fn greet_again(session: &mut Session, key: PeerKey) {
-    let us = &session.config.us;
+    let us = (&session.config.us, session.utp.is_some());
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };

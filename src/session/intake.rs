@@ -11,6 +11,7 @@ use super::appetite::{Appetite, DiskLoad};
 use super::extending;
 use super::meeting::Meeting;
 use super::parting;
+use super::punching;
 use super::requested;
 use super::sending::Sealed;
 use super::session::Session;
@@ -133,6 +134,7 @@ impl Session {
                     agenda: &mut self.agenda,
                     impatient: &self.impatient,
                     us: &self.config.us,
+                    utp: self.utp.is_some(),
                     effects: &mut self.effects,
                 };
                 meeting.greet(key, input, now)
@@ -368,6 +370,7 @@ impl Session {
             Event::Rejected(block) => self.give_back(key, &[block]),
             Event::Interested(_) => content.choking.set_due(),
             Event::Requested(block) => return requested::answer(self, key, block, now),
+            Event::Punch(message) => punching::hear(self, key, message, now),
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
             _ => return extending::observe(self, key, event, now),
         }
@@ -402,7 +405,7 @@ impl Session {
         self.timers.disarm(key, slot);
         let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
         let (torrent, greeted) = (slot.torrent, slot.member().is_some());
-        let encrypted = slot.shield.is_some();
+        let (encrypted, punching) = (slot.shield.is_some(), slot.way.punching);
         match &mut slot.machine {
             Machine::Greeting(greeting) => {
                 if let Some(failed) = Failed::of(greeting, &reason).filter(|_| !outbound) {
@@ -414,6 +417,9 @@ impl Session {
             Machine::Peer(_) => parting::part_with_peer(self, key, &reason, now),
         }
         self.connections.on_closed(was_dialing);
+        if let Some(torrent) = torrent.filter(|_| was_dialing && !punching) {
+            punching::ask(self, torrent, addr, now);
+        }
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {

@@ -18,6 +18,8 @@ pub(super) struct Meeting<'a> {
     pub agenda: &'a mut Agenda,
     pub impatient: &'a Impatient,
     pub us: &'a Us,
+    /// Whether uTP is spoken.
+    pub utp: bool,
     pub effects: &'a mut Effects,
 }
 
@@ -93,7 +95,7 @@ impl Meeting<'_> {
         if self.impatient.covers(&member.remote, addr) {
             member.peer.hurry_keep_alives();
         }
-        let ours = extending::greeting(torrent, member, self.us);
+        let ours = extending::greeting(torrent, member, (self.us, self.utp));
         member.peer.extend(ours);
         match torrent.life.stage {
             Stage::Running => say_holdings(torrent, member),

@@ -34,6 +34,7 @@ mod tracer;
 #[allow(clippy::module_inception)]
 pub mod session;
 
+mod punching;
 pub mod streams;
 
 mod early_bitfields;

@@ -2,6 +2,7 @@
 //! or room to write. `io` takes from [`next`] what concerns its links, and sends what
 //! [`Utp::transmit`](crate::utp::Utp::transmit) says.
 
+use super::punching;
 use super::session::Session;
 use crate::base::{Duration, PeerKey, Time, TorrentKey, limits};
 use crate::peer::EndReason;
@@ -76,6 +77,10 @@ fn gone(session: &mut Session, (key, call): (PeerKey, Key), why: Gone, now: Time
     };
     slot.way.utp = None;
     if slot.is_dialing() {
+        let (addr, torrent) = (slot.addr(), slot.torrent);
+        if let Some(torrent) = torrent.filter(|_| why == Gone::NoAnswer) {
+            punching::ask(session, torrent, addr, now);
+        }
         // TCP may still be answered.
         give_up(session, key, now);
         return;

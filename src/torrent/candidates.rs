@@ -17,7 +17,8 @@ use super::ports::Ports;
 use super::refused::Refused;
 use super::source::{Namer, Source};
 use crate::base::reach::{canonical, lacks_interface, stands_for};
-use crate::base::{Duration, Reach, Rng, SortedMap, Time, limits};
+use crate::base::{Duration, PeerKey, Reach, Rng, SortedMap, Time, limits};
+use crate::wire::extended::exchange::HOLE_PUNCH;
 
 /// Whether an address may be dialed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,8 @@ struct Candidate {
     failed: Time,
     /// What other peers say of it (BEP 11).
     flags: u8,
+    /// The connection of the peer that named it last.
+    introducer: Option<u32>,
     /// Its connection was of use and was lost by a network failure.
     lost: bool,
     /// A connection to it has been of use.
@@ -131,6 +134,7 @@ impl Candidates {
                 failures: 0,
                 failed: now,
                 flags: 0,
+                introducer: None,
                 lost: false,
                 worked: false,
                 form: Known::default(),
@@ -226,6 +230,24 @@ impl Candidates {
     pub fn flags(&self, addr: SocketAddr) -> u8 {
         let candidate = self.known.get(&canonical(addr));
         candidate.map_or(0, |candidate| candidate.flags)
+    }
+
+    /// Notes which peer names a known address.
+    pub fn introduce(&mut self, addr: SocketAddr, by: PeerKey) {
+        if let Some(candidate) = self.known.get_mut(&canonical(addr)) {
+            candidate.introducer = u32::try_from(by).ok();
+        }
+    }
+
+    /// The peer, or another one that has its key by now, that named an address last and said that
+    /// hole punching is spoken there (BEP 55).
+    pub fn introducer(&self, addr: SocketAddr) -> Option<PeerKey> {
+        let candidate = self.known.get(&canonical(addr))?;
+        let speaks = candidate.flags & HOLE_PUNCH != 0;
+        candidate
+            .introducer
+            .filter(|_| speaks)
+            .map(|key| key as PeerKey)
     }
 
     /// How many addresses are known.

@@ -15,7 +15,7 @@ use super::slot::{Member, Slot};
 use super::way::Transport;
 use crate::base::reach::{is_link_local, may_name, stands_for};
 use crate::base::{Duration, PeerKey, SortedSet, Time, limits, sooner, sorted_by_key};
-use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED, UTP};
+use crate::wire::extended::exchange::{ENCRYPTED, HOLE_PUNCH, REACHABLE, SEED, UTP};
 use crate::wire::{Extension, PeerExchange};
 
 /// The changes among the peers of one torrent.
@@ -191,6 +191,10 @@ impl Here {
         }
         if member.transport == Transport::Utp {
             flags |= UTP;
+        }
+        // Whoever calls through routers does so over uTP.
+        if said.is_some_and(|it| it.number(Extension::HolePunch).is_some()) {
+            flags |= HOLE_PUNCH | UTP;
         }
         let here = came > 0 && peer.is_open();
         member.dialable_at().filter(|_| here).map(|addr| Here {

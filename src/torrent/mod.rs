@@ -12,6 +12,7 @@ pub mod effect;
 pub mod stage;
 
 pub mod exchanged;
+pub mod punches;
 pub mod slot;
 
 mod ports;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::exchanged::Exchanged;
+use super::punches::Punches;
 use super::way::{Transport, Way};
 use crate::base::reach::canonical;
 use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits, sooner, web_seed_addr};
@@ -324,6 +325,8 @@ pub struct Member {
     pub encrypted: bool,
     /// What it was told of other peers, and what it may tell.
     pub exchanged: Exchanged,
+    /// What it was asked and told about hole punching.
+    pub punches: Punches,
     /// What it counts as in its torrent's census.
     pub counted: Counted,
 }
@@ -346,6 +349,7 @@ impl Member {
             introduced: false,
             encrypted: false,
             exchanged: Exchanged::default(),
+            punches: Punches::default(),
             counted: Counted::default(),
         }
     }

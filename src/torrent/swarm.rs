@@ -15,7 +15,7 @@ use super::source::{Namer, Source};
 use super::torrent::Torrent;
 use super::web_seeds::WebSeeds;
 use crate::base::BLOCK;
-use crate::base::{Duration, Time, limits, sooner};
+use crate::base::{Duration, PeerKey, Time, limits, sooner};
 use crate::mse::{Encryption, Form, Shield};
 use crate::peer::{EndReason, Greeting};
 use crate::tracker::{Need, Response};
@@ -90,16 +90,17 @@ impl Torrent {
     pub fn add_exchanged(
         &mut self,
         message: PeerExchange,
-        from: (&Member, u16),
+        (key, sender, port): (PeerKey, &Member, u16),
         bans: &Bans,
         now: Time,
     ) {
         let complete = self.life.complete_at.is_some();
-        let by = Namer::at(Source::Exchange, from.0.peer.addr());
-        for (addr, flags) in exchange::worth_dialing(message, from, complete) {
+        let by = Namer::at(Source::Exchange, sender.peer.addr());
+        for (addr, flags) in exchange::worth_dialing(message, (sender, port), complete) {
             if !bans.bars(addr, by.source) {
                 self.candidates.add(addr, by, now);
                 self.candidates.mark(addr, flags);
+                self.candidates.introduce(addr, key);
             }
         }
     }
@@ -114,6 +115,11 @@ impl Torrent {
         } else {
             limits::CONNECT_TIME
         };
+        Some(self.dial_at(addr, patience, us, now))
+    }
+
+    /// Begins a connection to this address, which counts as busy already.
+    pub fn dial_at(&mut self, addr: SocketAddr, patience: Duration, us: &Us, now: Time) -> Slot {
         let mut greeting = Greeting::dial_for(patience, &self.order.local(us), addr, now);
         let (form, other) = self.candidates.form(addr, us.encryption);
         if other {
@@ -123,7 +129,7 @@ impl Torrent {
         if let Form::Encrypted(offer) = form {
             slot.shield = Some(Box::new(Shield::dial(self.order.info_hash, offer)));
         }
-        Some(slot)
+        slot
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.

@@ -160,7 +160,7 @@ impl<'a> Twins<'a> {
     }
 
     /// The connection whose other end is this very address, or has named it as its own.
-    fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
+    pub fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
         let at = |slot: &Slot| (host(slot), slot.addr().port());
         let named = |slot: &Slot| slot.member().and_then(Member::dialable_at);
         let mut slots =

@@ -45,6 +45,8 @@ pub struct Way {
     pub call_at: Option<Time>,
     /// When a call is given up, which goes on after TCP has failed.
     pub until: Option<Time>,
+    /// A peer has told us to call (BEP 55).
+    pub punching: bool,
     /// Why TCP failed, while uTP has not.
     pub failed: Option<EndReason>,
 }

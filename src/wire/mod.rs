@@ -63,7 +63,7 @@ pub mod lsd;
 pub mod utp_packet;
 
 pub use compact::Family;
-pub use extended::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
+pub use extended::{ExtendedGreeting, Extension, HolePunch, MetadataMessage, PeerExchange};
 pub use files::{FileEntry, FileKind};
 pub use foreign::Foreign;
 pub use handshake::Handshake;

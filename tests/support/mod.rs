@@ -13,6 +13,7 @@ pub mod content;
 pub mod dir;
 pub mod json;
 pub mod meeting;
+pub mod nat;
 pub mod net;
 pub mod peer;
 pub mod room;

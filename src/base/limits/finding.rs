@@ -44,6 +44,20 @@ pub const PEX_HEARD_GAP: Duration = Duration::from_secs(30);
 /// So many count without a pause: Transmission sends one for each extended handshake.
 pub const PEX_HEARD_AT_ONCE: u32 = 3;
 
+// Hole punching
+
+/// Addresses that one peer is asked to have us call at one time.
+pub const PUNCH_ASKED: usize = 20;
+/// It is asked for the same address again after this long: who did not answer then is hardly
+/// reached by trying at once.
+pub const PUNCH_AGAIN: Duration = Duration::from_secs(2 * 60);
+/// A peer may ask us for one rendezvous after this long, may be named by others in as many, and may
+/// tell us to call as often: each costs a victim two packets of 20 bytes, which go out again from
+/// wherever they come. What is more is ignored.
+pub const PUNCH_GAP: Duration = Duration::from_secs(2);
+/// So many come without a pause: a peer dials many addresses when it begins.
+pub const PUNCH_AT_ONCE: u32 = 20;
+
 // Local discovery
 
 /// Torrents in one datagram that announces them: BEP 14 wants it to have 1,400 bytes at most.

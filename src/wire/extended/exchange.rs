@@ -18,7 +18,7 @@ pub const ENCRYPTED: u8 = 0x01;
 pub const SEED: u8 = 0x02;
 /// The peer speaks uTP (BEP 29).
 pub const UTP: u8 = 0x04;
-/// The sender can arrange that the peer is reached through a router (BEP 55).
+/// The peer speaks of hole punching (BEP 55): the sender can have it call through its router.
 pub const HOLE_PUNCH: u8 = 0x08;
 /// The sender has dialed the peer, so it can be reached.
 pub const REACHABLE: u8 = 0x10;

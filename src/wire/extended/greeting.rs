@@ -17,17 +17,24 @@ pub enum Extension {
     Exchange,
     /// The `info` dictionary is sent in blocks (BEP 9).
     Metadata,
+    /// A peer has two others call each other through their routers (BEP 55).
+    HolePunch,
 }
 
 impl Extension {
     /// All of them.
-    pub const ALL: [Extension; 2] = [Extension::Exchange, Extension::Metadata];
+    pub const ALL: [Extension; 3] = [
+        Extension::Exchange,
+        Extension::Metadata,
+        Extension::HolePunch,
+    ];
 
     /// What it is called in `m`.
     pub fn name(self) -> &'static str {
         match self {
             Extension::Exchange => "ut_pex",
             Extension::Metadata => "ut_metadata",
+            Extension::HolePunch => "ut_holepunch",
         }
     }
 
@@ -36,6 +43,7 @@ impl Extension {
         match self {
             Extension::Exchange => 1,
             Extension::Metadata => 2,
+            Extension::HolePunch => 3,
         }
     }
 
@@ -52,6 +60,8 @@ pub struct ExtendedGreeting {
     pub exchange: Option<u8>,
     /// The same of the metadata extension.
     pub metadata: Option<u8>,
+    /// The same of hole punching.
+    pub punch: Option<u8>,
     /// Bytes of the `info` dictionary (BEP 9): the sender has it.
     pub metadata_size: Option<u32>,
     /// The port at which the sender listens.
@@ -93,6 +103,7 @@ impl ExtendedGreeting {
         Ok(ExtendedGreeting {
             exchange: m.and_then(|m| number(m, Extension::Exchange)),
             metadata: m.and_then(|m| number(m, Extension::Metadata)),
+            punch: m.and_then(|m| number(m, Extension::HolePunch)),
             metadata_size: whole(size),
             port: whole(port).filter(|&port| port != 0),
             encryption: e.and_then(Value::int).map(|e| e != 0),
@@ -137,6 +148,7 @@ impl ExtendedGreeting {
         }
         keep(&mut self.exchange, later.exchange);
         keep(&mut self.metadata, later.metadata);
+        keep(&mut self.punch, later.punch);
         keep(&mut self.metadata_size, later.metadata_size);
         keep(&mut self.port, later.port);
         keep(&mut self.encryption, later.encryption);
@@ -155,6 +167,7 @@ impl ExtendedGreeting {
         match extension {
             Extension::Exchange => self.exchange,
             Extension::Metadata => self.metadata,
+            Extension::HolePunch => self.punch,
         }
     }
 }
@@ -202,6 +215,7 @@ mod tests {
         let said = ExtendedGreeting {
             exchange: Some(1),
             metadata: Some(2),
+            punch: Some(3),
             metadata_size: Some(5),
             port: Some(6881),
             encryption: Some(true),
@@ -214,7 +228,7 @@ mod tests {
         said.encode(&mut out);
         assert_eq!(
             out,
-            b"d1:ei1e1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
+            b"d1:ei1e1:md12:ut_holepunchi3e11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
               6:yourip4:\x01\x02\x03\x04e"
         );
         assert_eq!(ExtendedGreeting::parse(&out), Ok(said));

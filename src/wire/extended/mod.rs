@@ -4,7 +4,9 @@
 pub mod exchange;
 mod greeting;
 pub mod metadata;
+pub mod punch;
 
 pub use exchange::PeerExchange;
 pub use greeting::{ExtendedGreeting, Extension, HANDSHAKE};
 pub use metadata::MetadataMessage;
+pub use punch::HolePunch;
