@@ -92,7 +92,9 @@ impl World {
     }
 
     fn assert_whole(&self, name: &str) {
-        self.torrent.content.assert_in(Path::new(&self.dir.join(name)));
+        self.torrent
+            .content
+            .assert_in(Path::new(&self.dir.join(name)));
     }
 }
 
@@ -103,11 +105,15 @@ fn hears_of(child: &mut Child, host: &Host, state: &str) -> String {
         event.get("addr").text().starts_with(&start) && event.get("state").text() == state
     });
     let transport = event.find("transport");
-    transport.map(|it| it.text().to_string()).unwrap_or_default()
+    transport
+        .map(|it| it.text().to_string())
+        .unwrap_or_default()
 }
 
 fn find_each_other(nats: [Nat; 2]) {
-    let Some(world) = World::new(nats) else { return };
+    let Some(world) = World::new(nats) else {
+        return;
+    };
     let (mut relay, there) = world.starts_relay(&[]);
     let seed = ["--no-pex", "--peer", &there];
     let mut seed = world.start("seed", &world.inside[0], &seed);

@@ -405,7 +405,7 @@ impl Session {
         self.timers.disarm(key, slot);
         let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
         let (torrent, greeted) = (slot.torrent, slot.member().is_some());
-        let (encrypted, punching) = (slot.shield.is_some(), slot.way.punching);
+        let encrypted = slot.shield.is_some();
         match &mut slot.machine {
             Machine::Greeting(greeting) => {
                 if let Some(failed) = Failed::of(greeting, &reason).filter(|_| !outbound) {
@@ -417,9 +417,6 @@ impl Session {
             Machine::Peer(_) => parting::part_with_peer(self, key, &reason, now),
         }
         self.connections.on_closed(was_dialing);
-        if let Some(torrent) = torrent.filter(|_| was_dialing && !punching) {
-            punching::ask(self, torrent, addr, now);
-        }
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {
@@ -437,7 +434,7 @@ impl Session {
                 torrent.report(report, &mut self.effects);
             }
         }
-        streams::hang_up(self, key, &reason, now);
+        streams::hang_up(self, key, (&reason, was_dialing), now);
         self.effects.push_back(Effect::Hangup { key });
         torrent.into_iter().for_each(|torrent| self.stir(torrent));
     }

@@ -77,8 +77,8 @@ fn gone(session: &mut Session, (key, call): (PeerKey, Key), why: Gone, now: Time
     };
     slot.way.utp = None;
     if slot.is_dialing() {
-        let (addr, torrent) = (slot.addr(), slot.torrent);
-        if let Some(torrent) = torrent.filter(|_| why == Gone::NoAnswer) {
+        let (addr, torrent, punching) = (slot.addr(), slot.torrent, slot.way.punching);
+        if let Some(torrent) = torrent.filter(|_| why == Gone::NoAnswer && !punching) {
             punching::ask(session, torrent, addr, now);
         }
         // TCP may still be answered.
@@ -203,9 +203,19 @@ pub(super) fn goes_on(session: &mut Session, key: PeerKey, reason: &EndReason, n
 }
 
 /// A connection is over.
-pub(super) fn hang_up(session: &mut Session, key: PeerKey, reason: &EndReason, now: Time) {
-    let call = session.slots[key].way.utp.take();
+pub(super) fn hang_up(
+    session: &mut Session,
+    key: PeerKey,
+    (reason, was_dialing): (&EndReason, bool),
+    now: Time,
+) {
+    let slot = &mut session.slots[key];
+    let (addr, torrent, call) = (slot.addr(), slot.torrent, slot.way.utp.take());
+    let unanswered = was_dialing && !slot.way.punching;
     close(session, call, told(reason), now);
+    if let Some(torrent) = torrent.filter(|_| unanswered) {
+        punching::ask(session, torrent, addr, now);
+    }
 }
 
 fn close(session: &mut Session, call: Option<Key>, reason: Reason, now: Time) {

@@ -30,6 +30,7 @@ mod nodes;
 mod over_utp;
 mod places;
 mod private;
+mod punched;
 mod punching;
 mod rates;
 mod serving;

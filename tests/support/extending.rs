@@ -37,6 +37,7 @@ fn greeting(peer: &Peer, metadata_size: Option<u32>) -> ExtendedGreeting {
     ExtendedGreeting {
         exchange: Some(Extension::Exchange.ours()),
         metadata: Some(Extension::Metadata.ours()),
+        punch: None,
         metadata_size,
         port: Some(6881),
         encryption: None,

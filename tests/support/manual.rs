@@ -14,10 +14,11 @@ use brooklet::webseed::answer::Got;
 use brooklet::webseed::{Answer, Content};
 use brooklet::wire::announce::{Event, Query, Reply};
 use brooklet::wire::extended::exchange::{REACHABLE, SEED};
+use brooklet::wire::extended::punch::NOT_CONNECTED;
 use brooklet::wire::lsd::Search;
 use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
-use brooklet::wire::{Family, Message, Metainfo, PeerExchange, bencode};
+use brooklet::wire::{Family, HolePunch, Message, Metainfo, PeerExchange, bencode};
 
 use crate::calls;
 use crate::lookup;
@@ -38,6 +39,7 @@ pub fn part(name: &str) -> String {
         ))),
         "udp" => fenced(&udp()),
         "exchange" => fenced(&exchange()),
+        "punch" => fenced(&punch()),
         "search" => fenced(&search()),
         "web seed" => fenced(&web_seed()),
         "encryption" => fenced(&veiled::handshake()),
@@ -405,6 +407,34 @@ fn exchange() -> String {
     let mut payload = Vec::new();
     message.encode(&mut payload);
     values(&payload)
+}
+
+/// Messages of hole punching: what one peer asks of another, what the two ends are told, and an
+/// error.
+fn punch() -> String {
+    let (one, two) = ("203.0.113.5:6881", "[2001:db8::9]:6882");
+    let addr = |text: &str| text.parse().unwrap();
+    let messages = [
+        HolePunch::Rendezvous(addr(one)),
+        HolePunch::Connect(addr(one)),
+        HolePunch::Connect(addr(two)),
+        HolePunch::Error(addr(one), NOT_CONNECTED),
+    ];
+    let line = |message: HolePunch| {
+        let mut payload = Vec::new();
+        message.encode(&mut payload);
+        let (head, rest) = payload.split_at(2);
+        let (ip, rest) = rest.split_at(rest.len() - 6);
+        let (port, code) = rest.split_at(2);
+        let (kind, family) = (hex(&head[..1]), hex(&head[1..]));
+        format!(
+            "{kind} {family} {} {} {}  {message:?}\n",
+            hex(ip),
+            hex(port),
+            hex(code)
+        )
+    };
+    messages.into_iter().map(line).collect()
 }
 
 fn messages() -> String {

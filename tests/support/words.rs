@@ -154,6 +154,7 @@ pub fn event_words(event: &Event<'_>) -> String {
             }
             other => format!("event metadata {other:?}").to_lowercase(),
         },
+        Event::Punch(message) => format!("event punch {message:?}").to_lowercase(),
     }
 }
 
