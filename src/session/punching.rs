@@ -15,7 +15,6 @@ use crate::base::reach::{canonical, is_link_local, may_name};
 use crate::base::{PeerKey, Reach, Time, TorrentKey, limits};
 use crate::peer::EndReason;
 use crate::torrent::{Member, Namer, Slot, Source, Transport, Twins, lent};
-use crate::wire::extended::exchange::SEED;
 use crate::wire::extended::punch::{NO_SELF, NO_SUCH_PEER, NO_SUPPORT, NOT_CONNECTED};
 use crate::wire::{Extension, HolePunch};
 
@@ -157,8 +156,7 @@ fn call(session: &mut Session, (key, by): (TorrentKey, PeerKey), to: SocketAddr,
         || is_ours(member, us.port, to)
         || session.bans.bars(to, Source::Exchange)
         || (torrent.order.is_private() && !torrent.candidates.knows_host(to.ip()));
-    let useless = torrent.life.complete_at.is_some() && torrent.candidates.flags(to) & SEED != 0;
-    if session.utp.is_none() || !torrent.life.is_among_peers() || strange || useless {
+    if session.utp.is_none() || !torrent.life.is_among_peers() || strange {
         return;
     }
     if let Some(there) = Twins::of(torrent, &mut session.slots).connected_at(to) {

@@ -8,7 +8,7 @@ use brooklet::peer::EndReason;
 use brooklet::session::Command::Pause;
 use brooklet::session::command;
 use brooklet::torrent::Source;
-use brooklet::wire::extended::exchange::{HOLE_PUNCH, SEED, UTP};
+use brooklet::wire::extended::exchange::{HOLE_PUNCH, UTP};
 use brooklet::wire::extended::punch::{NO_SELF, NO_SUCH_PEER, NO_SUPPORT, NOT_CONNECTED};
 use brooklet::wire::{ExtendedGreeting, HolePunch, PeerExchange};
 
@@ -213,43 +213,29 @@ fn nobody_is_called_whom_nobody_may_name() {
     assert_eq!(bench.session.connections(), 0);
 }
 
-/// A complete torrent has no use for seeds, and without uTP nobody is called.
+/// Without uTP nobody is called, over TCP neither; a seed calls like others.
 #[test]
-fn nobody_is_called_for_nothing() {
-    let mut bench = Bench::seeder(4);
-    bench.begins(|config, order| {
-        config.utp = Some(1 << 20);
-        order.pex = true;
-    });
-    bench.turn();
-    let relay = joins(&mut bench, 1);
-    let seed = addr("198.51.100.1:6881");
-    // There is no room to dial it before we are told to call it.
-    bench
-        .session
-        .add_peers(bench.torrent, &[seed], Source::Tracker, bench.now);
-    let key = {
+fn nobody_is_called_without_utp() {
+    for utp in [true, false] {
+        let mut bench = Bench::seeder(4);
+        bench.begins(|config, _| config.utp = Some(1 << 20));
         bench.turn();
-        bench.dialled(seed).unwrap()
-    };
-    bench
-        .session
-        .handle_closed(key, EndReason::Closed, bench.now);
-    crate::exchange::names(&mut bench, relay, &[(seed, SEED)]);
-    calls(&mut bench);
-    tells(
-        &mut bench,
-        relay,
-        HolePunch::Connect(addr("198.51.100.2:1")),
-    );
-    assert_eq!(calls(&mut bench), [addr("198.51.100.2:1")]);
-    bench.session.utp = None;
-    tells(
-        &mut bench,
-        relay,
-        HolePunch::Connect(addr("198.51.100.3:1")),
-    );
-    assert_eq!(bench.dialled(addr("198.51.100.3:1")), None);
+        let relay = joins(&mut bench, 1);
+        let there = addr("198.51.100.1:6881");
+        if utp {
+            tells(&mut bench, relay, HolePunch::Connect(there));
+            assert_eq!(calls(&mut bench), []);
+            bench
+                .session
+                .add_peers(bench.torrent, &[there], Source::Tracker, bench.now);
+            tells(&mut bench, relay, HolePunch::Connect(there));
+            assert_eq!(calls(&mut bench), [there]);
+        } else {
+            bench.session.utp = None;
+            tells(&mut bench, relay, HolePunch::Connect(there));
+            assert_eq!(bench.session.connections(), 1);
+        }
+    }
 }
 
 /// BEP 27: only hosts that a tracker has named are called.
