@@ -48,12 +48,12 @@ pub const PEX_HEARD_AT_ONCE: u32 = 3;
 
 /// Addresses that one peer is asked to have us call at one time.
 pub const PUNCH_ASKED: usize = 20;
-/// It is asked for the same address again after this long: who did not answer then is hardly
-/// reached by trying at once.
+/// It is asked for the same address again after this long: an address that was not reached is
+/// hardly reached by trying at once.
 pub const PUNCH_AGAIN: Duration = Duration::from_secs(2 * 60);
-/// A peer may ask us for one rendezvous after this long, may be named by others in as many, and may
-/// tell us to call as often: each costs a victim two packets of 20 bytes, which go out again from
-/// wherever they come. What is more is ignored.
+/// A peer may ask us for a rendezvous once in this time, is told of those that others ask for as
+/// often, and may tell us to call as often: each costs two packets of 20 bytes to whoever is
+/// called. What is more is ignored.
 pub const PUNCH_GAP: Duration = Duration::from_secs(2);
 /// So many come without a pause: a peer dials many addresses when it begins.
 pub const PUNCH_AT_ONCE: u32 = 20;
