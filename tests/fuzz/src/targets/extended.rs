@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::limits;
-use brooklet::wire::{ExtendedGreeting, MetadataMessage, PeerExchange};
+use brooklet::wire::{ExtendedGreeting, HolePunch, MetadataMessage, PeerExchange};
 
 /// Fails where a promise is broken.
 pub fn run(bytes: &[u8]) {
@@ -23,6 +23,14 @@ pub fn run(bytes: &[u8]) {
         if message != MetadataMessage::Unknown {
             assert_eq!(MetadataMessage::parse(&written), Ok(message));
         }
+    }
+    match HolePunch::parse(bytes) {
+        Ok(message) => {
+            written.clear();
+            message.encode(&mut written);
+            assert_eq!(HolePunch::parse(&written), Ok(message));
+        }
+        Err(malformed) => assert!(malformed.at <= bytes.len()),
     }
     if let Ok(said) = PeerExchange::parse(bytes) {
         assert!(said.added.len() <= 2 * limits::PEX_TAKEN);
