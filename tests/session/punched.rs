@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use brooklet::base::{Duration, PeerId, PeerKey, Time};
 use brooklet::peer::{EndReason, Segment};
@@ -218,6 +219,8 @@ impl World {
                 config.utp = Some(1 << 22);
                 config.us.peer_id = PeerId([name; 20]);
                 order.pex = pex;
+                // It is not private.
+                order.metadata_size = NonZeroU32::new(7);
             });
             bench
         };
