@@ -218,6 +218,8 @@ impl World {
             bench.begins(|config, order| {
                 config.utp = Some(1 << 22);
                 config.us.peer_id = PeerId([name; 20]);
+                // The one outside would leave the one that has the content, once it has all.
+                config.down = (name == b'c').then_some(1);
                 order.pex = pex;
                 // It is not private.
                 order.metadata_size = NonZeroU32::new(7);
