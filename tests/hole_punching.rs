@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use support::child::{Child, brooklet};
-use support::clients::{PORT, Program, Ways};
+use support::clients::{PORT, Program, libtorrent};
 use support::content::Content;
 use support::dir::Dir;
 use support::nat::{Nat, hide};
@@ -179,14 +179,13 @@ fn brooklet_and_libtorrent_find_each_other() {
             return;
         };
         let (mut relay, there) = world.starts_relay(&[]);
-        let ways = Ways {
-            pex: true,
-            utp: true,
-            peer: Some(there.parse().unwrap()),
-            ..Ways::default()
-        };
         let joins = |name: &str, host: &Host| {
-            Program::Libtorrent.join_by(&ways, host, &world.file(), &world.folder(name))
+            // Told to listen everywhere, it leaves the way through the router out.
+            let listen = host.socket(Family::V4, PORT).to_string();
+            let mut command = libtorrent(Some(host), &world.file(), &world.folder(name), &listen);
+            let relay = world.relay().v4.to_string();
+            command.args(["--utp", "--peer", &relay, &PORT.to_string()]);
+            Child::spawn("libtorrent", &mut command)
         };
         if theirs == "seed" {
             let _seed = joins("seed", &world.inside[0]);
@@ -200,7 +199,7 @@ fn brooklet_and_libtorrent_find_each_other() {
             hears_of(&mut relay, world.router(0), "connected");
             let mut get = joins("get", &world.inside[1]);
             assert_eq!(hears_of(&mut seed, world.router(1), "connected"), "utp");
-            get.wait_whole(PATIENCE);
+            get.event_where("state", PATIENCE, |state| state.get("seeding").is_true());
         }
         world.assert_whole("get");
     }
